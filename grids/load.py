@@ -1,0 +1,191 @@
+"""A grid file, read and checked as a whole: YAML in, trials out.
+
+There are two layers: the defaults of `trial`, and over them a point, which is one combination of
+the outer `grid`, the outer `zip` and one of `cases` (with its own `grid` and `zip`). Within a point
+each key is set once; `expand.merged` says how a point is laid over the defaults. `exclude` takes
+out of these; `include` adds points of its own afterwards.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from grids.blocks import blocks_of, items, settings, source_of, study_name
+from grids.document import DocumentError, Mark, Node, one_line, parse
+from grids.expand import CHOICE, Point, matches, merged
+from grids.fields import FieldError, shown
+from grids.points import excluded, partial, points_of
+from grids.settings import Budget, Evaluate, Resources
+from grids.trial import PARTS, GridError, Trial
+
+LARGEST_FILE_BYTES = 2**20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """A checked grid file. `resources` has one entry a trial; `text` is the file verbatim."""
+
+    study: str
+    source: str | None
+    trials: tuple[Trial, ...]
+    resources: tuple[Resources, ...]
+    evaluate: Evaluate
+    budget: Budget
+    text: str
+
+
+def load_grid(path: Path) -> Grid:
+    """Read a grid file; raises GridError of one line, `file:line:column: what; valid: ...`."""
+    name = one_line(str(path))
+    try:
+        return _grid(_text(path))
+    except DocumentError as error:
+        raise GridError(f"{name}:{error}") from None
+    except OSError as error:
+        raise GridError(f"{name}: {error.strerror}; valid: a file that can be read") from None
+
+
+def _text(path: Path) -> str:
+    """The text of a file; raises OSError, DocumentError."""
+    start = Mark(1, 1)
+    if path.exists() and not path.is_file():
+        raise DocumentError(start, "this is not a file; valid: a grid file")
+    with path.open("rb") as file:
+        data = file.read(LARGEST_FILE_BYTES + 1)
+    if len(data) > LARGEST_FILE_BYTES:
+        raise DocumentError(start, "this file is too large; valid: at most 1 MiB")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        column = error.start - data.rfind(b"\n", 0, error.start)
+        raise DocumentError(Mark(line, column), "this is not UTF-8; valid: UTF-8 text") from None
+
+
+def _grid(text: str) -> Grid:
+    """The grid that a text describes; raises DocumentError."""
+    root = parse(text)
+    blocks = blocks_of(root)
+    study = study_name(blocks, root)
+    source = source_of(blocks)
+    evaluate = settings(Evaluate, blocks.get("evaluate"))
+    budget = settings(Budget, blocks.get("budget"))
+    trials, resources = _trials(blocks, root)
+    if evaluate.every is not None:
+        fewest_steps = min(trial.steps for trial in trials)
+        if evaluate.every > fewest_steps:
+            raise DocumentError(
+                blocks["evaluate"].value["every"].at,
+                f"every is {evaluate.every}, and a trial has {fewest_steps} steps; "
+                f"valid: 1 to {fewest_steps}",
+            )
+    return Grid(
+        study=study,
+        source=source,
+        trials=tuple(trials),
+        resources=tuple(resources),
+        evaluate=evaluate,
+        budget=budget,
+        text=text,
+    )
+
+
+def _trials(blocks: Mapping[str, Node], root: Node) -> tuple[list[Trial], list[Resources]]:
+    home = blocks["trial"].key_at if "trial" in blocks else root.at
+    # A part that need not be named has its name all the same, for dotted keys to reach into it.
+    defaults: Point = {
+        field.name + CHOICE: Node(field.default.name, home, home)
+        for field in dataclasses.fields(Trial)
+        if field.name in PARTS and field.default is not dataclasses.MISSING
+    }
+    if "trial" in blocks:
+        defaults |= partial(blocks["trial"], "trial")
+    trials: list[Trial] = []
+    resources: list[Resources] = []
+    points: dict[str, Point] = {}  # by trial id
+    for point, needs in _points(blocks, defaults):
+        config = merged(defaults, point)
+        try:
+            trial = Trial.from_dict(_nested(config))
+        except FieldError as error:
+            raise DocumentError(_place(error, config, home), str(error)) from None
+        if trial.trial_id in points:
+            first = points[trial.trial_id]
+            raise DocumentError(
+                _last(point, home),
+                f"two trials are the same: {_spelled(first)} (line {_last(first, home).line}) and "
+                f"{_spelled(point)}; valid: each trial once",
+            )
+        points[trial.trial_id] = point
+        trials.append(trial)
+        resources.append(needs)
+    if not trials:
+        raise DocumentError(blocks["exclude"].key_at, "no trial is left; valid: at least one")
+    return trials, resources
+
+
+def _points(
+    blocks: Mapping[str, Node], defaults: Mapping[str, Node]
+) -> Iterator[tuple[Point, Resources]]:
+    """The points of the grid that nothing excludes, then the included ones."""
+    excludes = items(blocks.get("exclude"), "exclude")
+    unwanted = [excluded(node) for node in excludes]
+    unused = set(range(len(unwanted)))
+    for point, needs in points_of(blocks):
+        if unwanted:
+            columns = _columns(merged(defaults, point))
+            matching = {i for i, values in enumerate(unwanted) if matches(columns, values)}
+            unused -= matching
+            if matching:
+                continue
+        yield point, needs
+    for i in sorted(unused):
+        raise DocumentError(excludes[i].at, "this matches no trial; valid: values of the grid")
+    needs = settings(Resources, blocks.get("resources"))
+    for node in items(blocks.get("include"), "include"):
+        yield partial(node, "an item of include"), needs
+
+
+def _columns(config: Mapping[str, Node]) -> dict[str, Any]:
+    """The flat columns of a trial; of one that is not valid (yet may be excluded), what is set."""
+    try:
+        return dict(Trial.from_dict(_nested(config)).columns())
+    except FieldError:
+        return {key.removesuffix(CHOICE): node.value for key, node in config.items()}
+
+
+def _nested(config: Mapping[str, Node]) -> dict[str, Any]:
+    """A flat point as the nested dict that Trial.from_dict takes."""
+    nested: dict[str, Any] = {}
+    for key, node in config.items():
+        kind, dot, name = key.partition(".")
+        if dot:
+            nested.setdefault(kind, {})[name] = node.value
+        else:
+            nested[key] = node.value
+    return nested
+
+
+def _place(error: FieldError, config: Mapping[str, Node], home: Mark) -> Mark:
+    """Where the field stands; else where its part is chosen; else the block of defaults."""
+    part = error.field.partition(".")[0]
+    for key in (error.field, error.field + CHOICE, part + CHOICE):
+        if key in config:
+            return config[key].key_at if error.unknown else config[key].at
+    return min(
+        (node.at for key, node in config.items() if key.startswith(part + ".")), default=home
+    )
+
+
+def _last(point: Mapping[str, Node], home: Mark) -> Mark:
+    return max((node.at for node in point.values()), default=home)
+
+
+def _spelled(point: Mapping[str, Node]) -> str:
+    """A point in one line, as the file would spell it."""
+    values = (f"{key.removesuffix(CHOICE)}: {shown(node.value)}" for key, node in point.items())
+    return "{" + ", ".join(values) + "}"

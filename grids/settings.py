@@ -1,0 +1,75 @@
+"""What a grid file says beside the trials: how they are scored, what they may use, what to spend.
+
+None of it changes the answer of a trial, so none of it is in a trial's identity.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from grids.fields import FieldError, Valid, check_fields, shown
+from grids.parts import METRICS
+
+_MEMORY_UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+MEMORY_PATTERN = rf"^([0-9]{{1,6}}(?:\.[0-9]{{1,9}})?) ?({'|'.join(_MEMORY_UNITS)})$"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What one trial takes of a node while it runs."""
+
+    gpus: Annotated[float, Valid(at_least=0), "GPUs a trial; a fraction shares one"] = 0.0
+    cpus: Annotated[float, Valid(above=0), "CPUs a trial"] = 1.0
+    memory_bytes: Annotated[int | None, Valid(at_least=1), "memory reserved for a trial"] = None
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if self.gpus > 1 and not self.gpus.is_integer():
+            raise FieldError("gpus", f"is {self.gpus}; valid: a fraction of one, or whole GPUs")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate:
+    """Which metrics score a trial, and when."""
+
+    metrics: Annotated[tuple[str, ...], Valid(choices=METRICS), "metrics to score with"] = ()
+    every: Annotated[
+        int | None, Valid(at_least=1), "steps between scores during training; null: at the end only"
+    ] = None
+    during: Annotated[Literal["fast", "full"], "sample sizes during training"] = "fast"
+    final: Annotated[Literal["fast", "full"], "sample sizes at the end"] = "full"
+    representations: Annotated[
+        tuple[Literal["mean", "sampled"], ...], "mean of the posterior, a draw from it, or both"
+    ] = ("mean",)
+    seed: Annotated[int, Valid(at_least=0), "seed of what the metrics draw"] = 0
+    keep_codes: Annotated[bool, "keep the code tables once they are scored"] = False
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """Compute hours after which no more trials are started; None is no limit."""
+
+    gpu_hours: Annotated[float | None, Valid(above=0), "allocated GPU hours"] = None
+    cpu_hours: Annotated[float | None, Valid(above=0), "allocated CPU hours"] = None
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+def memory_bytes(text: object) -> int | None:
+    """The bytes of a size such as `2GiB` or `1.5 GiB`, None of None; raises FieldError."""
+    if text is None:
+        return None
+    match = re.fullmatch(MEMORY_PATTERN, text) if isinstance(text, str) else None
+    size = 0 if match is None else int(float(match[1]) * _MEMORY_UNITS[match[2]])
+    if size < 1:
+        raise FieldError(
+            "memory",
+            f"is {shown(text)}; valid: a number and one of {', '.join(_MEMORY_UNITS)}, as in 2GiB",
+        )
+    return size

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from grids.parts import DATASETS, METRICS, AdaGVAE, Adam, Part, XYSquares
+from grids.trial import PARTS
+
+PINNED = {
+    "xysquares": {
+        "spacing": 8,
+        "grid_size": 8,
+        "square_size": 8,
+        "image_size": 64,
+        "rgb": True,
+        "standardise": False,
+    },
+    "beta_vae": {},
+    "ada_gvae": {
+        "averaging": "gvae",
+        "divergence": "symmetric",
+        "k_rule": "orig",
+        "k": None,
+        "threshold_ratio": 0.5,
+    },
+    "conv64": {},
+    "conv64_disent": {},
+    "mse": {},
+    "bernoulli": {},
+    "adam": {"lr": 0.001, "beta1": 0.9, "beta2": 0.999, "eps": 1e-08},
+}
+"""Identities leave defaults out: a default that changes would give old ids a new meaning."""
+
+
+def every_part() -> list[tuple[str, type[Part]]]:
+    return [(name, part) for choices in PARTS.values() for name, part in choices.items()]
+
+
+@pytest.mark.parametrize(("name", "part"), every_part())
+def test_every_default_is_pinned(name: str, part: type[Part]) -> None:
+    assert {field.name: field.default for field in dataclasses.fields(part)} == PINNED[name]
+
+
+@pytest.mark.parametrize(("name", "part"), every_part())
+def test_a_part_is_listed_under_its_own_name_and_is_frozen(name: str, part: type[Part]) -> None:
+    assert part.name == name
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        part().name = "other"  # type: ignore[misc]
+
+
+def test_metrics_are_named_once() -> None:
+    assert len(set(METRICS)) == len(METRICS) > 0
+
+
+# disent's XYSquares: (spacing, positions, offset) with at most 8 positions, and filling the image.
+@pytest.mark.parametrize(
+    ("spacing", "positions", "offset"),
+    [(8, 8, 0), (7, 8, 3), (6, 8, 7), (5, 8, 10), (4, 8, 14), (3, 8, 17), (2, 8, 21), (1, 8, 24)],
+)
+def test_the_grid_shrinks_to_the_centre(spacing: int, positions: int, offset: int) -> None:
+    dataset = XYSquares(spacing=spacing)
+    assert (dataset.positions, dataset.offset) == (positions, offset)
+    assert dataset.factor_sizes == (positions,) * 6
+
+
+@pytest.mark.parametrize(
+    ("spacing", "positions", "offset"),
+    [(8, 8, 0), (7, 9, 0), (6, 10, 1), (5, 12, 0), (4, 15, 0), (3, 19, 1), (2, 29, 0), (1, 57, 0)],
+)
+def test_without_a_grid_size_the_grid_fills_the_image(
+    spacing: int, positions: int, offset: int
+) -> None:
+    dataset = XYSquares(spacing=spacing, grid_size=None)
+    assert (dataset.positions, dataset.offset) == (positions, offset)
+
+
+def test_squares_have_six_factors_and_one_channel_a_colour() -> None:
+    assert XYSquares().factor_names == ("x_R", "y_R", "x_G", "y_G", "x_B", "y_B")
+    assert XYSquares().image_shape == (3, 64, 64)
+    assert XYSquares(rgb=False).image_shape == (1, 64, 64)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: XYSquares(spacing=0), "spacing is 0; valid: an integer of at least 1"),
+        (
+            lambda: XYSquares(grid_size=1),
+            "grid_size is 1; valid: an integer of at least 2, or null",
+        ),
+        (
+            lambda: XYSquares(spacing=57),
+            "spacing is 57, which leaves one position for a square of 8 in an image of 64; "
+            "valid: at most image_size - square_size, 56",
+        ),
+        (
+            lambda: AdaGVAE(k_rule="origin"),  # type: ignore[arg-type]
+            "k_rule is 'origin'; did you mean orig? valid: orig, uniform, fixed",
+        ),
+        (
+            lambda: AdaGVAE(k_rule="fixed"),
+            "k is missing; valid: an integer, as k_rule is fixed",
+        ),
+        (lambda: AdaGVAE(k=2), "k is 2; valid: null, unless k_rule is fixed"),
+        (
+            lambda: AdaGVAE(threshold_ratio=1.1),
+            "threshold_ratio is 1.1; valid: a number of at least 0 and at most 1",
+        ),
+        (lambda: Adam(lr=0), "lr is 0; valid: a number above 0"),
+        (lambda: Adam(beta2=1), "beta2 is 1; valid: a number of at least 0 and below 1"),
+    ],
+)
+def test_a_wrong_parameter_is_named_with_what_is_valid(make, message: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ValueError) as caught:
+        make()
+    assert str(caught.value) == message
+
+
+def test_spacing_up_to_the_last_that_leaves_two_positions() -> None:
+    assert XYSquares(spacing=56).positions == 2
+
+
+def test_datasets_describe_their_factors() -> None:
+    for dataset in (part() for part in DATASETS.values()):
+        assert len(dataset.factor_names) == len(dataset.factor_sizes)
+        assert min(dataset.factor_sizes) >= 2
