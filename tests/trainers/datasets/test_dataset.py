@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import pytest
+
+from grids import parts
+from trainers import DATASETS, make_dataset
+from trainers.datasets.dataset import evaluation_grid
+
+
+def test_every_dataset_of_the_grids_is_made() -> None:
+    assert set(DATASETS) == set(parts.DATASETS)
+    for parameters in parts.DATASETS.values():
+        assert make_dataset(parameters()).factor_names == parameters().factor_names
+
+
+@pytest.mark.parametrize("spacing", [8, 7, 6])
+def test_a_grid_of_up_to_a_million_cells_is_evaluated_whole(spacing: int) -> None:
+    dataset = make_dataset(parts.XYSquares(spacing=spacing, grid_size=None))
+    assert dataset.evaluation_grid == tuple(tuple(range(size)) for size in dataset.factor_sizes)
+
+
+def test_of_a_larger_grid_evenly_spaced_positions_are_evaluated() -> None:
+    dataset = make_dataset(parts.XYSquares(spacing=1, grid_size=None))
+    assert dataset.evaluation_grid == ((0, 8, 16, 24, 32, 40, 48, 56),) * 6
+
+
+def test_a_factor_of_few_positions_keeps_them_all() -> None:
+    assert evaluation_grid((3, 1000, 1001)) == (
+        (0, 1, 2),
+        (0, 143, 285, 428, 571, 714, 856, 999),
+        (0, 143, 286, 429, 571, 714, 857, 1000),
+    )

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from grids import parts
+from grids.trial import Trial
+from trainers import make_model
+from trainers.datasets.xysquares import XYSquares
+from trainers.encode import Codes, encode, sampled
+from trainers.models import VAE
+from trainers.pixels import Pixels
+
+MakeTrial = Callable[..., Trial]
+
+
+@pytest.fixture
+def model(small_trial: MakeTrial) -> VAE:
+    return make_model(small_trial(), device="cpu")
+
+
+@pytest.fixture
+def dataset() -> XYSquares:
+    return XYSquares(parts.XYSquares(grid_size=3, standardise=True))
+
+
+def test_rows_are_cells_of_the_grid_with_the_last_factor_fastest(
+    model: VAE, dataset: XYSquares
+) -> None:
+    dataset.evaluation_grid = ((0, 2), (1,), (0, 1, 2), (2,), (0,), (2, 0))
+    codes = encode(model, dataset, device="cpu")
+    factors = torch.tensor(list(itertools.product(*dataset.evaluation_grid)))
+    with torch.no_grad():
+        images = Pixels(dataset, torch.device("cpu")).to_float(dataset.images(factors))
+        mean, logvar = model.encode(images)
+    assert codes.mean.shape == codes.logvar.shape == (1, 12, 3)
+    assert codes.mean.dtype == codes.logvar.dtype == np.float32
+    np.testing.assert_allclose(codes.mean[0], mean, atol=1e-6)
+    np.testing.assert_allclose(codes.logvar[0], logvar, atol=1e-6)
+
+
+def test_the_whole_grid_is_encoded_whatever_the_batch_size(model: VAE, dataset: XYSquares) -> None:
+    codes = encode(model, dataset, device="cpu")
+    assert codes.mean.shape == (1, 3**6, 3)
+    assert len(np.unique(codes.mean[0], axis=0)) == 3**6
+    np.testing.assert_allclose(
+        encode(model, dataset, device="cpu", batch_size=100).mean, codes.mean, atol=1e-6
+    )
+    assert np.array_equal(encode(model, dataset, device="cpu").mean, codes.mean)
+
+
+def test_a_sample_is_a_draw_of_the_posterior() -> None:
+    generator = np.random.default_rng(0)
+    mean = generator.normal(size=(2, 5000, 3)).astype(np.float32)
+    logvar = generator.normal(size=(2, 5000, 3)).astype(np.float32)
+    codes = Codes(mean, logvar)
+    draw = sampled(codes, seed=1)
+    assert draw.dtype == np.float32
+    noise = (draw - mean) / np.exp(logvar / 2)
+    assert abs(noise.mean()) < 4.5 / np.sqrt(noise.size)
+    assert noise.std() == pytest.approx(1, abs=4.5 / np.sqrt(2 * noise.size))
+    assert not np.array_equal(noise[0], noise[1])
+    assert np.array_equal(draw, sampled(codes, seed=1))
+    assert not np.array_equal(draw, sampled(codes, seed=2))

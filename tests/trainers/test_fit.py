@@ -1,0 +1,278 @@
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from grids import parts
+from grids.trial import Trial
+from trainers import make_dataset
+from trainers.fit import Report, Training, finite, fit, next_report, report_every
+from trainers.pixels import Pixels
+from trainers.sampling import cells
+from trainers.streams import Stream, normals
+
+MakeTrial = Callable[..., Trial]
+Reports = list[tuple[int, Report]]
+
+# Reports are 3 steps apart in trials of 130 steps.
+INTERRUPTED_AT = [1, 2, 3, 64, 129]
+KINDS: dict[str, dict[str, Any]] = {
+    "beta_vae": {"framework": parts.BetaVAE()},
+    "ada_gvae": {"framework": parts.AdaGVAE(k_rule="uniform")},
+    "bf16": {"precision": "bf16"},
+    "bernoulli": {"dataset": parts.XYSquares(grid_size=2), "reconstruction": parts.Bernoulli()},
+}
+
+
+def start(trial: Trial) -> Training:
+    return Training(trial, make_dataset(trial.dataset), "cpu")
+
+
+def run(trial: Trial, state: dict[str, Any] | None = None) -> tuple[Training, Reports]:
+    reports: Reports = []
+    training = fit(
+        trial,
+        make_dataset(trial.dataset),
+        device="cpu",
+        state=state,
+        report=lambda step, terms: reports.append((step, terms)),
+    )
+    return training, reports
+
+
+def through_a_file(state: dict[str, Any]) -> dict[str, Any]:
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    loaded: dict[str, Any] = torch.load(file, weights_only=True)
+    return loaded
+
+
+def assert_same_state(one: Training, other: Training) -> None:
+    def flat(value: Any) -> list[Any]:
+        if isinstance(value, dict):
+            return [item for key in value for item in [key, *flat(value[key])]]
+        return [value]
+
+    for a, b in zip(flat(one.state_dict()), flat(other.state_dict()), strict=True):
+        assert torch.equal(a, b) if isinstance(a, Tensor) else a == b
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_interrupted_trial_ends_as_one_that_ran_through(
+    small_trial: MakeTrial, kind: str
+) -> None:
+    trial = small_trial(**KINDS[kind])
+    through, reports = run(trial)
+    assert [step for step, _ in reports] == [*range(3, 130, 3), 130]
+
+    interrupted, seen = start(trial), []
+    for step in INTERRUPTED_AT:
+        while interrupted.step < step:
+            until = min(next_report(trial, interrupted.step), step)
+            interrupted.advance(until - interrupted.step)
+            if interrupted.step == next_report(trial, interrupted.step - 1):
+                seen.append((interrupted.step, interrupted.report()))
+        state = through_a_file(interrupted.state_dict())
+        interrupted = start(trial)
+        torch.rand(7)  # torch's own generator plays no part
+        interrupted.load_state_dict(state)
+    resumed, rest = run(trial, state)
+    assert_same_state(resumed, through)
+    assert seen + rest == reports
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_steps_taken_together_are_steps_taken_one_by_one(
+    small_trial: MakeTrial, precision: str
+) -> None:
+    together, one_by_one = (start(small_trial(precision=precision)) for _ in range(2))
+    together.advance(4)
+    for _ in range(4):
+        one_by_one.advance(1)
+    assert_same_state(together, one_by_one)
+
+
+def test_a_state_is_a_copy_and_is_copied(small_trial: MakeTrial) -> None:
+    training = start(small_trial())
+    training.advance(2)
+    state = training.state_dict()
+    training.advance(1)
+    for _ in range(2):
+        resumed = start(small_trial())
+        resumed.load_state_dict(state)
+        resumed.advance(1)
+        assert_same_state(resumed, training)
+
+
+def test_trials_differ_by_their_seed(small_trial: MakeTrial) -> None:
+    losses = set()
+    for seed in range(3):
+        training = start(small_trial(seed=seed))
+        training.advance(1)
+        losses.add(training.report()["loss"])
+    assert len(losses) == 3
+
+
+@pytest.mark.parametrize("framework", [parts.BetaVAE(), parts.AdaGVAE()])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("grid_size", [2, 4])
+def test_a_short_training_lowers_the_loss(
+    small_trial: MakeTrial, framework: parts.Framework, precision: str, grid_size: int
+) -> None:
+    trial = small_trial(
+        dataset=parts.XYSquares(grid_size=grid_size, standardise=True),
+        framework=framework,
+        precision=precision,
+        steps=60,
+        batch_size=8,
+    )
+    training, reports = run(trial)
+    assert all(finite(report) for _, report in reports)
+    losses = [report["loss"] for _, report in reports]
+    assert all(isinstance(loss, float) for loss in losses)
+    assert sum(losses[-10:]) < 0.97 * sum(losses[:10])  # type: ignore[arg-type]
+    assert training.step == 60
+    assert not training.diverged
+
+
+def test_a_step_is_adam_on_the_loss_of_the_batch_that_the_streams_name(
+    small_trial: MakeTrial,
+) -> None:
+    optimizer = parts.Adam(lr=2e-3, beta1=0.8, beta2=0.99, eps=1e-6)
+    trial = small_trial(seed=5, optimizer=optimizer)
+    training, plain = start(trial), start(trial)
+    dataset = make_dataset(trial.dataset)
+    sizes = torch.tensor(dataset.factor_sizes)
+    adam = torch.optim.Adam(plain.model.parameters(), 2e-3, (0.8, 0.99), 1e-6, foreach=False)
+    losses = []
+    for step in range(3):
+        images = dataset.images(cells(5, step, 4, sizes))
+        target = Pixels(dataset, torch.device("cpu")).to_float(images)
+        noise = normals(5, Stream.LATENT_NOISE, step, 4, 3, dtype=torch.float32)
+        mean, logvar = plain.model.encode(target)
+        output = plain.model.decode(mean + torch.exp(logvar / 2) * noise)
+        kl = 0.5 * (mean**2 + logvar.exp() - logvar - 1)
+        loss = ((output - target) ** 2).mean() + 1e-3 * kl.mean()
+        adam.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        adam.step()
+        losses.append(loss.item())
+    training.advance(3)
+    assert training.report()["loss"] == pytest.approx(sum(losses) / 3, rel=1e-6)
+    for ours, theirs in zip(training.model.parameters(), plain.model.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("framework", [parts.BetaVAE(), parts.AdaGVAE()])
+def test_a_report_is_the_mean_of_the_terms_of_its_steps(
+    small_trial: MakeTrial, framework: parts.Framework
+) -> None:
+    together, one_by_one = (start(small_trial(framework=framework)) for _ in range(2))
+    together.advance(3)
+    report = together.report()
+    single = []
+    for _ in range(3):
+        one_by_one.advance(1)
+        single.append(one_by_one.report())
+    names = ["loss", "reconstruction_per_image", "kl_nats", *framework.terms]
+    assert list(report) == [*names, "kl_nats_by_latent"]
+    for name in names:
+        values = [terms[name] for terms in single]
+        assert report[name] == pytest.approx(sum(values) / 3, rel=1e-12)  # type: ignore[arg-type]
+    by_latent = report["kl_nats_by_latent"]
+    assert isinstance(by_latent, list)
+    assert len(by_latent) == 3
+    assert sum(by_latent) == pytest.approx(report["kl_nats"], rel=1e-5)
+
+
+def test_the_terms_of_a_bf16_trial_are_summed_in_single_precision(small_trial: MakeTrial) -> None:
+    trial = small_trial(precision="bf16", seed=5)
+    training = start(trial)
+    sizes = torch.tensor(training.dataset.factor_sizes)
+    images = training.dataset.images(cells(5, 0, 4, sizes))
+    target = Pixels(training.dataset, torch.device("cpu")).to_float(images)
+    noise = normals(5, Stream.LATENT_NOISE, 0, 4, 3, dtype=torch.float32)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        mean, logvar = (values.double() for values in training.model.encode(target))
+        output = training.model.decode((mean + torch.exp(logvar / 2) * noise).float()).double()
+    error = ((output - target) ** 2).flatten(1).sum(dim=1).mean()
+    kl = (0.5 * (mean**2 + logvar.exp() - logvar - 1)).mean(dim=0)
+
+    training.advance(1)
+    report = training.report()
+    # bfloat16 has 8 significant bits: it would be wrong by 1e-3.
+    assert report["reconstruction_per_image"] == pytest.approx(float(error), rel=1e-5)
+    assert report["kl_nats_by_latent"] == pytest.approx(kl.tolist(), rel=1e-5)
+    assert all(parameter.dtype == torch.float32 for parameter in training.model.parameters())
+
+
+def test_advancing_never_reads_a_value_back_from_the_device(small_trial: MakeTrial) -> None:
+    class NoReading(TorchDispatchMode):  # type: ignore[no-untyped-call]
+        def __torch_dispatch__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            assert "_local_scalar_dense" not in str(func)
+            assert "nonzero" not in str(func)
+            return func(*args, **(kwargs or {}))
+
+    for framework in (parts.BetaVAE(), parts.AdaGVAE()):
+        training = start(small_trial(framework=framework))
+        training.advance(1)
+        with NoReading():  # type: ignore[no-untyped-call]
+            training.advance(2)
+            with pytest.raises(AssertionError):
+                float(training.model.encoder[0].bias.sum())  # type: ignore[index]
+
+
+def test_a_loss_that_is_not_finite_ends_the_trial_at_its_report(small_trial: MakeTrial) -> None:
+    training, reports = run(small_trial(optimizer=parts.Adam(lr=1e8)))
+    assert training.diverged
+    assert training.step == reports[-1][0] < 130
+    assert training.step % 3 == 0
+    assert [finite(report) for _, report in reports] == [True] * (len(reports) - 1) + [False]
+    resumed, no_reports = run(small_trial(), through_a_file(training.state_dict()))
+    assert resumed.diverged
+    assert no_reports == []
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_finite_looks_at_every_term(value: float) -> None:
+    good: Report = {"loss": 1.0, "kl_nats_by_latent": [0.0, 2.0]}
+    assert finite(good)
+    assert not finite(good | {"loss": value})
+    assert not finite(good | {"kl_nats_by_latent": [0.0, value]})
+
+
+@pytest.mark.parametrize(
+    ("steps", "every"), [(1, 1), (60, 1), (61, 2), (1200, 20), (57_600, 960), (115_200, 1920)]
+)
+def test_reports_are_at_most_sixty(small_trial: MakeTrial, steps: int, every: int) -> None:
+    assert report_every(small_trial(steps=steps)) == every
+
+
+@given(st.integers(1, 10_000))
+def test_the_last_step_has_a_report(small_trial: MakeTrial, steps: int) -> None:
+    trial = small_trial(steps=steps)
+    at = [0]
+    while at[-1] < steps:
+        at.append(next_report(trial, at[-1]))
+    assert at[-1] == steps
+    assert len(at) - 1 <= 60
+    assert all(b - a == report_every(trial) for a, b in zip(at[:-2], at[1:-1], strict=True))
+    middle = steps // 2
+    assert next_report(trial, middle) == min(step for step in at if step > middle)
+
+
+def test_an_image_size_that_the_model_does_not_take_is_refused(small_trial: MakeTrial) -> None:
+    with pytest.raises(ValueError, match="64"):
+        start(small_trial(dataset=parts.XYSquares(image_size=32, grid_size=2)))

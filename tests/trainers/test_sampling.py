@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from torch import Tensor
+
+from grids import parts
+from trainers.sampling import cells, pairs
+from trainers.streams import Stream, below, words
+
+PAIRS = 40_000
+MANY = 2**20  # so many positions that one drawn again is another one
+
+
+def differing(sizes: list[int], **parameters: object) -> Tensor:
+    """Which factors differ within each of many pairs, bool [B, F]."""
+    framework = parts.AdaGVAE(**parameters)  # type: ignore[arg-type]
+    first, second = pairs(0, 0, PAIRS, torch.tensor(sizes), framework)
+    assert ((second >= 0) & (second < torch.tensor(sizes))).all()
+    return first != second
+
+
+def assert_frequencies(values: Tensor, probabilities: dict[int, float]) -> None:
+    counts = torch.bincount(values, minlength=max(probabilities) + 1).numpy()
+    assert counts.sum() == sum(counts[list(probabilities)])
+    expected = PAIRS * np.array(list(probabilities.values()))
+    assert stats.chisquare(counts[list(probabilities)], expected).pvalue > 1e-3
+
+
+def test_cells_are_uniform_over_the_grid() -> None:
+    drawn = cells(0, 3, PAIRS, torch.tensor([2, 3, 4]))
+    index = (drawn * torch.tensor([12, 4, 1])).sum(dim=1)
+    assert_frequencies(index, {cell: 1 / 24 for cell in range(24)})
+
+
+def test_a_factor_is_drawn_from_its_own_column() -> None:
+    sizes = torch.tensor([5, 7, 3])
+    expected = below(words(4, Stream.CELLS, 11, 6, 3), sizes)
+    assert torch.equal(cells(4, 11, 6, sizes), expected)
+
+
+def test_batches_differ_by_seed_and_step_and_larger_ones_go_on() -> None:
+    sizes = torch.tensor([8] * 6)
+    batch = cells(0, 0, 16, sizes)
+    assert not torch.equal(batch, cells(0, 1, 16, sizes))
+    assert not torch.equal(batch, cells(1, 0, 16, sizes))
+    assert torch.equal(batch, cells(0, 0, 32, sizes)[:16])
+
+
+# P(1) = 1/2 + 1/2 1/(F-1), P(j) = 1/2 1/(F-1) for 1 < j < F.
+@pytest.mark.parametrize(
+    ("num_factors", "probabilities"),
+    [
+        (5, {1: 0.625, 2: 0.125, 3: 0.125, 4: 0.125}),
+        (6, {1: 0.6, 2: 0.1, 3: 0.1, 4: 0.1, 5: 0.1}),
+        (3, {1: 0.75, 2: 0.25}),
+    ],
+)
+def test_the_rule_as_run_draws_one_or_up_to_all_but_one(
+    num_factors: int, probabilities: dict[int, float]
+) -> None:
+    changed = differing([MANY] * num_factors, k_rule="orig").sum(dim=1)
+    # Two in a million of the drawn positions equal the old one.
+    assert (changed == 0).sum() <= 2
+    assert_frequencies(changed.clamp(min=1), probabilities)
+
+
+def test_the_rule_as_run_may_draw_the_same_position_again() -> None:
+    differs = differing([2, 2], k_rule="orig")
+    assert_frequencies(differs.sum(dim=1), {0: 0.5, 1: 0.5})
+
+
+@pytest.mark.parametrize("num_factors", [2, 5, 6])
+def test_the_uniform_rule_draws_every_number_alike(num_factors: int) -> None:
+    changed = differing([2] * num_factors, k_rule="uniform").sum(dim=1)
+    assert_frequencies(changed, {k: 1 / num_factors for k in range(1, num_factors + 1)})
+
+
+@pytest.mark.parametrize("k", [1, 3, 6])
+def test_a_fixed_number_differs_exactly(k: int) -> None:
+    assert (differing([2, 3, 4, 5, 6, 7], k_rule="fixed", k=k).sum(dim=1) == k).all()
+
+
+def test_every_set_of_factors_is_as_likely() -> None:
+    differs = differing([2] * 4, k_rule="fixed", k=2)
+    sets = (differs * torch.tensor([8, 4, 2, 1])).sum(dim=1)
+    assert_frequencies(sets, {code: 1 / 6 for code in (3, 5, 6, 9, 10, 12)})
+
+
+def test_a_differing_position_is_uniform_over_the_others() -> None:
+    framework = parts.AdaGVAE(k_rule="fixed", k=2)
+    first, second = pairs(0, 0, PAIRS, torch.tensor([5, 5]), framework)
+    assert_frequencies((second - first)[:, 0] % 5, {step: 1 / 4 for step in range(1, 5)})
+
+
+def test_the_first_of_a_pair_is_the_cell_of_a_batch() -> None:
+    sizes = torch.tensor([8] * 6)
+    first, _ = pairs(2, 9, 16, sizes, parts.AdaGVAE())
+    assert torch.equal(first, cells(2, 9, 16, sizes))
+
+
+def test_one_factor_makes_no_pairs() -> None:
+    with pytest.raises(ValueError, match="at least 2 factors; this one has 1"):
+        pairs(0, 0, 4, torch.tensor([8]), parts.AdaGVAE())

@@ -1,0 +1,105 @@
+"""XYSquares (Michlo et al. 2023): three squares on a grid, one a colour channel.
+
+With spacing s, square size q, image size S and P positions an axis, the offset is
+o = floor((S - (q + (P - 1) s)) / 2) and square c covers rows o + s y_c ... o + s y_c + q - 1 and
+columns o + s x_c ... o + s x_c + q - 1 of channel c with 255 on 0. Without colour, one channel
+holds the union of the three. Reference: nmichlo/disent 8f061a87, _groundtruth__xysquares.py.
+
+Images are rendered where the factors are, as the outer product of a row and a column mask: the
+images of a grid (262,144 to 34 billion) are never stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections import Counter
+from functools import cached_property
+from itertools import product
+
+import torch
+from torch import Tensor
+
+from grids import parts
+from trainers.datasets.dataset import evaluation_grid
+
+SQUARES = 3
+
+
+class XYSquares:
+    """The images of `grids.parts.XYSquares`; factors (x_R, y_R, x_G, y_G, x_B, y_B)."""
+
+    def __init__(self, parameters: parts.XYSquares) -> None:
+        self.parameters = parameters
+        self.factor_names = parameters.factor_names
+        self.factor_sizes = parameters.factor_sizes
+        self.image_shape = parameters.image_shape
+        self.standardise = parameters.standardise
+        self.evaluation_grid = evaluation_grid(self.factor_sizes)
+
+    def images(self, factors_BF: Tensor) -> Tensor:
+        """uint8 {0, 255}, [B, C, S, S] in channels_last order, of int64 positions [B, 6]."""
+        size = self.parameters.image_size
+        start_BF = self.parameters.offset + self.parameters.spacing * factors_BF
+        pixel_S = torch.arange(size, device=factors_BF.device)
+        distance_BSF = pixel_S[:, None] - start_BF[:, None, :]
+        inside_BSF = (distance_BSF >= 0) & (distance_BSF < self.parameters.square_size)
+        columns_BSC, rows_BSC = inside_BSF[..., 0::2], inside_BSF[..., 1::2]
+        squares_BSSC = rows_BSC[:, :, None, :] & columns_BSC[:, None, :, :]
+        if not self.parameters.rgb:
+            squares_BSSC = squares_BSSC.any(dim=-1, keepdim=True)
+        return (squares_BSSC.to(torch.uint8) * 255).permute(0, 3, 1, 2)
+
+    @cached_property
+    def mean(self) -> tuple[float, ...]:
+        """Per channel, exact: 1/64 a colour channel at the default sizes."""
+        mean = math.fsum(p * area for area, p in self._areas.items()) / self._pixels
+        return (mean,) * self.image_shape[0]
+
+    @cached_property
+    def std(self) -> tuple[float, ...]:
+        """Per channel, the mean of sqrt(f (1 - f) n / (n - 1)), f of n pixels filled."""
+        n = self._pixels
+        std = math.fsum(
+            p * math.sqrt(area / n * (1 - area / n) * n / (n - 1))
+            for area, p in self._areas.items()
+        )
+        return (std,) * self.image_shape[0]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the definition and of images that show each factor at each position."""
+        definition = [self.parameters.name, self.image_shape, self.factor_names, self.factor_sizes]
+        digest = hashlib.sha256(json.dumps(definition).encode())
+        positions = max(self.factor_sizes)
+        for factor in range(len(self.factor_sizes)):
+            factors_PF = torch.zeros(positions, len(self.factor_sizes), dtype=torch.int64)
+            factors_PF[:, factor] = torch.arange(positions)
+            digest.update(self.images(factors_PF).contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    @property
+    def _pixels(self) -> int:
+        return self.parameters.image_size**2
+
+    @cached_property
+    def _areas(self) -> dict[int, float]:
+        """The probability of each number of filled pixels of a channel."""
+        q = self.parameters.square_size
+        if self.parameters.rgb:
+            return {q * q: 1.0}
+        # Inclusion and exclusion: an overlap of squares is the product of its two sides, and the
+        # sides along x and y are independent.
+        sides = Counter(
+            tuple(
+                max(0, q - self.parameters.spacing * (max(chosen) - min(chosen)))
+                for chosen in ((a, b), (a, c), (b, c), (a, b, c))
+            )
+            for a, b, c in product(range(self.parameters.positions), repeat=SQUARES)
+        )
+        areas: Counter[int] = Counter()
+        for (x, x_count), (y, y_count) in product(sides.items(), repeat=2):
+            area = 3 * q * q - x[0] * y[0] - x[1] * y[1] - x[2] * y[2] + x[3] * y[3]
+            areas[area] += x_count * y_count
+        return {area: count / areas.total() for area, count in areas.items()}

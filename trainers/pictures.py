@@ -1,0 +1,45 @@
+"""Arrays for pictures of a trained model, uint8 [..., C, H, W]; drawing is done elsewhere."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from trainers.datasets.dataset import Dataset
+from trainers.models import VAE
+from trainers.pixels import Pixels
+from trainers.precision import kernels
+from trainers.reconstruction import RECONSTRUCTIONS
+from trainers.streams import Stream, below, words
+
+CELLS = 8
+TRAVERSED = torch.linspace(-3, 3, 7)
+"""Where a traversal goes, in standard deviations of the prior."""
+
+
+@torch.inference_mode()
+def pictures(
+    model: VAE, dataset: Dataset, *, reconstruction: str, device: torch.device | str
+) -> dict[str, npt.NDArray[np.uint8]]:
+    """By name, from a model trained with the reconstruction loss of that name:
+
+    originals, reconstructions [8, C, H, W]: cells that follow from the dataset alone.
+    traversals [Z, 7, C, H, W]: each latent of the first cell's code set to -3 ... 3.
+    """
+    device = torch.device(device)
+    pixels = Pixels(dataset, device)
+    words_BF = words(0, Stream.PICTURES, 0, CELLS, len(dataset.factor_sizes)).to(device)
+    originals = dataset.images(below(words_BF, torch.tensor(dataset.factor_sizes, device=device)))
+    with kernels("fp32"):
+        code_BZ, _ = model.encode(pixels.to_float(originals))
+        traversed_Z7Z = code_BZ[0].repeat(model.latents, len(TRAVERSED), 1)
+        latent_Z = torch.arange(model.latents, device=device)
+        traversed_Z7Z[latent_Z, :, latent_Z] = TRAVERSED.to(device)
+        outputs = model.decode(torch.cat([code_BZ, traversed_Z7Z.flatten(0, 1)]))
+    images = pixels.to_bytes(RECONSTRUCTIONS[reconstruction].mean_image(outputs)).cpu().numpy()
+    return {
+        "originals": originals.cpu().numpy(),
+        "reconstructions": images[:CELLS],
+        "traversals": images[CELLS:].reshape(model.latents, len(TRAVERSED), *images.shape[1:]),
+    }

@@ -1,0 +1,33 @@
+"""From bytes to what a model is given, and back."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from trainers.datasets.dataset import Dataset
+
+
+class Pixels:
+    """The scale of a dataset's images: x / 255, or (x / 255 - mean) / std where it standardises.
+
+    The two constants of a channel are kept on the device, so that a batch crosses from uint8 to
+    float32 without the host.
+    """
+
+    def __init__(self, dataset: Dataset, device: torch.device) -> None:
+        channels = dataset.image_shape[0]
+        mean = dataset.mean if dataset.standardise else (0.0,) * channels
+        std = dataset.std if dataset.standardise else (1.0,) * channels
+        self.shift_C11 = 255 * torch.tensor(mean, dtype=torch.float64, device=device)[:, None, None]
+        self.scale_C11 = 255 * torch.tensor(std, dtype=torch.float64, device=device)[:, None, None]
+
+    def to_float(self, images_BCHW: Tensor) -> Tensor:
+        """uint8 [B, C, H, W] to float32 of the same shape and memory format."""
+        shift_C11, scale_C11 = self.shift_C11.float(), self.scale_C11.float()
+        return images_BCHW.to(torch.float32).sub_(shift_C11).div_(scale_C11)
+
+    def to_bytes(self, images_BCHW: Tensor) -> Tensor:
+        """The nearest uint8 of images on the model's scale, clipped to [0, 255]."""
+        bytes_BCHW = images_BCHW * self.scale_C11 + self.shift_C11
+        return bytes_BCHW.round().clamp(0, 255).to(torch.uint8)
