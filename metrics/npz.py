@@ -1,0 +1,118 @@
+"""Reading a code table from an .npz file: the one place where this package touches files.
+
+The file may come from anywhere. What it declares is checked in the headers of its arrays before
+any of them is read, so neither an array of pickled objects nor a few bytes that unpack to more than
+the memory does harm.
+"""
+
+from __future__ import annotations
+
+import math
+import tokenize
+import zipfile
+import zlib
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from metrics.table import CodeTable, check_logvar_shape, check_shapes, check_types
+
+MAX_GIB = 16
+MAX_FACTORS = 100
+REQUIRED = ("codes", "factor_sizes")
+OPTIONAL = ("logvar",)
+COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+HEADER_READERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+
+# What zipfile and zlib raise for bytes that are not what they claim to be. OSError: a seek to a
+# place before the file's start; RuntimeError: encrypted, or of a later version of the format.
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, OverflowError, RuntimeError)
+# The header of an array is a Python literal, and these are what parsing one can raise.
+BAD_HEADER = (ValueError, TypeError, SyntaxError, tokenize.TokenError, RecursionError)
+
+
+class _Header(NamedTuple):
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+def read_npz(path: Path) -> CodeTable:
+    """The code table in a file as `numpy.savez` and `numpy.savez_compressed` write it.
+
+    codes: float [N, Z] or [R, N, Z], row i being factor index i, last factor fastest.
+    factor_sizes: int [F], with product N. logvar: optional, as codes. Other arrays are not read.
+
+    ValueError, in one line that names the file and what is wrong with it; OSError if it cannot be
+    opened.
+    """
+    with open(path, "rb") as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                return _read(archive)
+        except DAMAGED as error:
+            raise ValueError(f"{path}: not a whole .npz file ({_one_line(error)})") from error
+        except ValueError as error:
+            raise ValueError(f"{path}: {_one_line(error)}") from error
+
+
+def _read(archive: zipfile.ZipFile) -> CodeTable:
+    members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+    for name in REQUIRED:
+        if name not in members:
+            found = ", ".join(sorted(members)[:10]) or "none"
+            raise ValueError(f"no array {name}; needed: {', '.join(REQUIRED)}; found: {found}")
+    members = {name: members[name] for name in (*REQUIRED, *OPTIONAL) if name in members}
+
+    gib = sum(info.file_size for info in members.values()) / 2**30
+    if gib > MAX_GIB:
+        raise ValueError(f"arrays of {gib:,.1f} GiB; valid: at most {MAX_GIB} GiB")
+    headers = {name: _header(archive, name, info) for name, info in members.items()}
+    check_types(**{name: header.dtype for name, header in headers.items()})
+    shape = headers["factor_sizes"].shape
+    if len(shape) != 1 or shape[0] > MAX_FACTORS:
+        raise ValueError(f"factor_sizes has shape {list(shape)}; valid: [F], F to {MAX_FACTORS}")
+    factor_sizes = _array(archive, members["factor_sizes"])
+    check_shapes(headers["codes"].shape, factor_sizes.tolist())
+    if "logvar" in headers:
+        check_logvar_shape(headers["logvar"].shape, headers["codes"].shape)
+
+    codes = _array(archive, members["codes"])
+    logvar = _array(archive, members["logvar"]) if "logvar" in members else None
+    return CodeTable.checked(codes, factor_sizes, logvar)
+
+
+def _header(archive: zipfile.ZipFile, name: str, info: zipfile.ZipInfo) -> _Header:
+    if info.compress_type not in COMPRESSIONS:
+        raise ValueError(f"{name} is compressed by method {info.compress_type}; valid: deflate")
+    with archive.open(info) as file:
+        shape, dtype = _read_header(name, file)
+        declared = file.tell() + math.prod(shape) * dtype.itemsize
+    if not dtype.hasobject and declared != info.file_size:
+        raise ValueError(f"{name} declares {declared:,} bytes and holds {info.file_size:,}")
+    return _Header(shape, dtype)
+
+
+def _read_header(name: str, file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    try:
+        version = np.lib.format.read_magic(file)
+        if version not in HEADER_READERS:
+            raise ValueError(f"version {version[0]}.{version[1]} of the format")
+        shape, _, dtype = HEADER_READERS[version](file)
+    except BAD_HEADER as error:
+        raise ValueError(f"{name} is not a NumPy array ({_one_line(error)})") from error
+    return shape, dtype
+
+
+def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> npt.NDArray[Any]:
+    with archive.open(info) as file:
+        array: npt.NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+    return array
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,176 @@
+"""The code table, and drawing rows of it: all that a metric ever sees of a model and a dataset.
+
+The factor grid is row-major, last factor fastest. The rows of a table are the factor grid with one
+more axis in front, the replicate r = 0..R-1 of the nuisance, which no metric scores: row r*N + i is
+replicate r of factor cell i. A uniform row is thus a uniform cell with a replicate of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+MAX_LATENTS = 1_000
+
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class CodeTable:
+    """The representation of every cell of a factor grid.
+
+    codes: float32 [R, N, Z]; codes[r, i] is the representation of replicate r at factor index i.
+    factor_sizes: the number of positions of each of the F factors; their product is N.
+    logvar: float32 [R, N, Z], the log-variances of the posteriors whose means `codes` are, or None.
+
+    ValueError, in one line, where the three do not fit together, are not finite, have more than
+    1,000 latents, or where no factor has two positions: there is nothing to score then.
+    """
+
+    codes: Floats
+    factor_sizes: tuple[int, ...]
+    logvar: Floats | None = None
+
+    def __post_init__(self) -> None:
+        check_shapes(self.codes.shape, self.factor_sizes)
+        _check_values("codes", self.codes)
+        if self.logvar is not None:
+            check_logvar_shape(self.logvar.shape, self.codes.shape)
+            _check_values("logvar", self.logvar)
+
+    @classmethod
+    def checked(
+        cls,
+        codes: npt.NDArray[Any],
+        factor_sizes: Sequence[int] | npt.NDArray[Any],
+        logvar: npt.NDArray[Any] | None = None,
+    ) -> CodeTable:
+        """From arrays made elsewhere: floats of any width, [N, Z] standing for [1, N, Z].
+
+        Everything is kept as float32. ValueError as for the class, and for arrays that do not hold
+        floats (codes, logvar) or integers (factor_sizes).
+        """
+        sizes = np.asarray(factor_sizes)
+        check_types(codes=codes.dtype, factor_sizes=sizes.dtype)
+        if logvar is not None:
+            check_types(logvar=logvar.dtype)
+        if sizes.ndim != 1:
+            raise ValueError(f"factor_sizes has {sizes.ndim} dimensions; valid: 1, a size a factor")
+        return cls(
+            _as_float32(codes),
+            tuple(int(size) for size in sizes),
+            None if logvar is None else _as_float32(logvar),
+        )
+
+    @property
+    def rows(self) -> Floats:
+        """float32 [R*N, Z], a view."""
+        return self.codes.reshape(-1, self.codes.shape[2])
+
+    @property
+    def strides(self) -> Integers:
+        """int64 [F]: how far apart two rows are that differ by one step of a factor."""
+        sizes = self.factor_sizes
+        return np.array([math.prod(sizes[k + 1 :]) for k in range(len(sizes))], dtype=np.int64)
+
+    @property
+    def varying(self) -> Integers:
+        """int64: the factors with two or more positions, the only ones that are scored."""
+        return np.flatnonzero(np.array(self.factor_sizes) > 1)
+
+
+def check_types(**dtypes: np.dtype[Any]) -> None:
+    """ValueError for an array of the wrong type: factor_sizes holds integers, the others floats."""
+    for name, dtype in dtypes.items():
+        kinds, valid = ("iu", "integers") if name == "factor_sizes" else ("f", "floats")
+        if dtype.kind not in kinds:
+            raise ValueError(f"{name} has dtype {dtype}; valid: {valid}")
+
+
+def check_shapes(codes: tuple[int, ...], factor_sizes: Sequence[int]) -> None:
+    """ValueError for codes that are not [R, N, Z] (or [N, Z]) with N the product of the sizes."""
+    if not factor_sizes or min(factor_sizes) < 1 or max(factor_sizes) < 2:
+        raise ValueError(
+            f"factor_sizes is {list(factor_sizes)}; valid: sizes of 1 or more, at least one above 1"
+        )
+    if len(codes) not in (2, 3):
+        raise ValueError(f"codes has {len(codes)} dimensions; valid: [N, Z] or [R, N, Z]")
+    *replicates, rows, latents = codes
+    if rows != (cells := math.prod(factor_sizes)):
+        raise ValueError(
+            f"codes has {rows} rows; factor_sizes {list(factor_sizes)} make {cells} (their product)"
+        )
+    if replicates == [0]:
+        raise ValueError("codes has 0 replicates; valid: 1 or more")
+    if not 1 <= latents <= MAX_LATENTS:
+        raise ValueError(f"codes has {latents} latents; valid: 1 to {MAX_LATENTS:,}")
+
+
+def check_logvar_shape(logvar: tuple[int, ...], codes: tuple[int, ...]) -> None:
+    if logvar != codes:
+        raise ValueError(f"logvar has shape {list(logvar)}; valid: {list(codes)}, as codes")
+
+
+def _check_values(name: str, values: Floats) -> None:
+    if values.dtype != np.float32 or values.ndim != 3:
+        raise ValueError(
+            f"{name} is {values.dtype} with {values.ndim} dimensions; valid: float32 [R, N, Z]"
+        )
+    # The extremes are NaN if any value is, and cost no memory.
+    if not (math.isfinite(values.min()) and math.isfinite(values.max())):
+        raise ValueError(f"{name} holds NaN, Inf or a number too large for float32")
+
+
+def _as_float32(values: npt.NDArray[Any]) -> Floats:
+    with np.errstate(over="ignore"):
+        single = np.ascontiguousarray(values, dtype=np.float32)
+    return single[None] if single.ndim == 2 else single
+
+
+def generator(seed: int, metric: str) -> np.random.Generator:
+    """The random numbers of one metric; with one seed, no two metrics draw the same."""
+    return np.random.Generator(np.random.PCG64([seed, int.from_bytes(metric.encode())]))
+
+
+def draw_rows(table: CodeTable, rng: np.random.Generator, count: int) -> Integers:
+    """int64 [count]: rows drawn independently and with replacement."""
+    return rng.integers(len(table.rows), size=count)
+
+
+def draw_rows_with_one_factor_fixed(
+    table: CodeTable, rng: np.random.Generator, batches: int, batch_size: int
+) -> tuple[Integers, Integers]:
+    """(factors int64 [batches], rows int64 [batches, batch_size]).
+
+    Each batch picks one of the factors that vary; its rows are drawn as by `draw_rows`, and then
+    take that factor's position from the batch's first row.
+    """
+    factors = table.varying[rng.integers(len(table.varying), size=batches)]
+    rows = rng.integers(len(table.rows), size=(batches, batch_size))
+    strides = table.strides[factors, None]
+    # In place: these arrays are the most that a metric ever holds.
+    steps = rows // strides
+    steps %= np.array(table.factor_sizes)[factors, None]
+    steps -= steps[:, :1].copy()
+    steps *= strides
+    rows -= steps
+    return factors, rows
+
+
+def factors_at(table: CodeTable, rows: Integers) -> Integers:
+    """int64 [F, rows]: the position of every factor at the given rows."""
+    sizes = np.array(table.factor_sizes)
+    positions: Integers = rows // table.strides[:, None] % sizes[:, None]
+    return positions
+
+
+def codes_at(table: CodeTable, rows: Integers) -> Doubles:
+    """float64 [..., Z]: the codes of rows of any shape, widened so that sums of them are exact."""
+    return np.take(table.rows, rows, axis=0).astype(np.float64)

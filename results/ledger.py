@@ -1,0 +1,166 @@
+"""The compute account while it runs: an attempt is one process run, for one or more trials.
+
+`attempts/<attempt_id>.open.json` is written before work starts, `.beat.json` at most every few
+seconds, and `.close.json`, which says everything, at the end; then the other two go. Nobody closes
+another's attempt: a process that vanished leaves open and beat behind, and whoever reads them
+infers `lost`, with hours up to the last beat.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from results.attempts import attempts as attempts
+from results.schema import SCHEMA_VERSION, STAGES
+from results.store import StudyFolder
+
+BEAT_SECONDS = 5.0
+OUTCOMES = ("completed", "diverged", "failed", "interrupted")
+
+
+def new_attempt_id(epoch: int) -> str:
+    """Sorts by epoch: ids of an earlier run of the study are smaller."""
+    return f"{epoch:06d}-{secrets.token_hex(6)}"
+
+
+def utc_now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+class Attempt:
+    """One open attempt.
+
+    Durations are monotonic; the wall clock only dates the start and the end.
+    """
+
+    def __init__(
+        self,
+        folder: StudyFolder,
+        static: dict[str, Any],
+        clock: Callable[[], float],
+        now: Callable[[], dt.datetime],
+        cpu_clock: Callable[[], float],
+    ) -> None:
+        self.attempt_id: str = static["attempt_id"]
+        self._folder = folder
+        self._static = static
+        self._clock, self._now, self._cpu_clock = clock, now, cpu_clock
+        self._opened, self._opened_cpu = clock(), cpu_clock()
+        self._seconds = dict.fromkeys(STAGES, 0.0)
+        self._stage: tuple[str, float] | None = None
+        self._beaten = self._opened
+
+    @classmethod
+    def open(
+        cls,
+        folder: StudyFolder,
+        kind: str,
+        trial_ids: Sequence[str],
+        *,
+        attempt_id: str,
+        node: str,
+        device: str,
+        gpu_share: float,
+        cpus: float,
+        start_step: int = 0,
+        resumed_from: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], dt.datetime] = utc_now,
+        cpu_clock: Callable[[], float] = time.process_time,
+    ) -> Attempt:
+        """Open the account before work starts.
+
+        kind: "trial" or "score". gpu_share, cpus: what is allocated to this process run as a whole.
+        start_step, resumed_from: the step of the checkpoint it continues, and the attempt that
+        wrote it.
+        """
+        attempt = cls(
+            folder,
+            {
+                "attempt_id": attempt_id,
+                "study": folder.name,
+                "trial_ids": list(trial_ids),
+                "kind": kind,
+                "epoch": folder.epoch or 0,
+                "node": node,
+                "host": socket.gethostname(),
+                "pid": os.getpid(),
+                "device": device,
+                "gpu_share": gpu_share,
+                "cpus": cpus,
+                "started_at": now().isoformat(),
+                "resumed_from": resumed_from,
+                "start_step": start_step,
+            },
+            clock,
+            now,
+            cpu_clock,
+        )
+        attempt._write("open", {}, durable=True)
+        return attempt
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Count the seconds inside as `prepare`, `train`, `encode` or `score`.
+
+        Stages do not nest.
+        """
+        if name not in STAGES or self._stage is not None:
+            raise ValueError(
+                f"stage {name!r} inside {self._stage}; valid, one at a time: {', '.join(STAGES)}"
+            )
+        self._stage = name, self._clock()
+        try:
+            yield
+        finally:
+            self._seconds = self._stage_seconds()
+            self._stage = None
+
+    def beat(self, steps_done: int, *, now: bool = False) -> None:
+        """Write what is known so far, at most every BEAT_SECONDS, or `now`.
+
+        Raises lease.Fenced if the study is another's.
+        """
+        if now or self._clock() - self._beaten >= BEAT_SECONDS:
+            self._beaten = self._clock()
+            self._write("beat", self._progress(steps_done), durable=False)
+
+    def close(self, outcome: str, steps_done: int, error: str | None = None) -> None:
+        """Write the final account.
+
+        Raises lease.Fenced if the study is another's: the attempt is then `lost`.
+        """
+        if outcome not in OUTCOMES:
+            raise ValueError(f"outcome {outcome!r}; valid: {', '.join(OUTCOMES)}")
+        ending = {"outcome": outcome, "error": error}
+        self._write("close", self._progress(steps_done) | ending, durable=True)
+        for part in ("open", "beat"):
+            self._folder.attempt(self.attempt_id, part).unlink(missing_ok=True)
+
+    def _stage_seconds(self) -> dict[str, float]:
+        if self._stage is None:
+            return self._seconds
+        name, since = self._stage
+        return self._seconds | {name: self._seconds[name] + self._clock() - since}
+
+    def _progress(self, steps_done: int) -> dict[str, Any]:
+        return {
+            "ended_at": self._now().isoformat(),
+            "steps_done": steps_done,
+            "seconds": self._stage_seconds(),
+            "wall_seconds": self._clock() - self._opened,
+            "cpu_seconds": self._cpu_clock() - self._opened_cpu,
+        }
+
+    def _write(self, part: str, progress: dict[str, Any], *, durable: bool) -> None:
+        content = {"schema_version": SCHEMA_VERSION, **self._static, **progress}
+        path = self._folder.attempt(self.attempt_id, part)
+        self._folder.write(path, json.dumps(content).encode(), durable=durable)

@@ -1,0 +1,105 @@
+"""Reading the published tables.
+
+Checked, so that a newer, damaged or foreign file is one clear line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from results.schema import SCHEMA_VERSION, SCHEMAS, VERSION_KEY, SchemaError
+
+if TYPE_CHECKING:
+    from results.store import StudyFolder
+
+
+@contextmanager
+def open_table(folder: StudyFolder, table: str) -> Iterator[pq.ParquetFile | None]:
+    """The published table as an open file, or None before the first publish.
+
+    One file handle serves footer and pages, so a table that is replaced meanwhile is read whole as
+    it was. SchemaError for a table that is newer than this code, damaged, or not ours; also for
+    damage found while reading.
+    """
+    path = folder.table(table)
+    try:
+        file = open(path, "rb")
+    except FileNotFoundError:
+        if folder.compacted.exists():
+            raise SchemaError(
+                f"{path}: missing, and the study was compacted: restore the file from a copy"
+            ) from None
+        yield None
+        return
+    with file:
+        try:
+            parquet = pq.ParquetFile(file, page_checksum_verification=True)
+            _check(path, table, parquet.schema_arrow)
+            yield parquet
+        except (pa.ArrowException, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # the disk's error, not the file's
+            raise SchemaError(
+                f"{path}: damaged, or not a Parquet file; {_remedy(folder)}"
+            ) from error
+
+
+def read_table(
+    folder: StudyFolder, table: str, columns: Sequence[str] | None = None
+) -> pa.Table | None:
+    """The table with every column of its schema (or `columns`), None before the first publish."""
+    with open_table(folder, table) as parquet:
+        if parquet is None:
+            return None
+        schema = SCHEMAS[table]
+        if columns is not None:
+            schema = pa.schema([schema.field(name) for name in columns])
+        return conform(parquet.read(columns=columns), schema)
+
+
+def conform(found: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The table in the schema's order; a column that was declared after it was written is null."""
+    columns = [
+        found[field.name] if field.name in found.column_names else pa.nulls(len(found), field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
+
+
+def _remedy(folder: StudyFolder) -> str:
+    if folder.compacted.exists():
+        return "the study was compacted, so restore the file from a copy"
+    return "move it away and run again: it is rebuilt from _rows"
+
+
+def _check(path: Path, table: str, found: pa.Schema) -> None:
+    remedy = "use the latentgrid that wrote it, or a newer one"
+    version = (found.metadata or {}).get(VERSION_KEY, b"")
+    if not version.isdigit():
+        raise SchemaError(
+            f"{path}: not written by latentgrid; move it away and run again: "
+            "the table is written anew"
+        )
+    if int(version) > SCHEMA_VERSION:
+        raise SchemaError(
+            f"{path}: schema version {int(version)} is newer than this code's "
+            f"{SCHEMA_VERSION}; {remedy}"
+        )
+    declared = SCHEMAS[table]
+    for field in found:
+        if field.name not in declared.names:
+            raise SchemaError(
+                f"{path}: column {field.name!r} is not of this code's table {table}; {remedy}"
+            )
+        expected = declared.field(field.name).type
+        if field.type != expected:
+            raise SchemaError(
+                f"{path}: column {field.name!r} holds {field.type}, this code's table {table} "
+                f"has {expected}; {remedy}"
+            )

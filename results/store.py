@@ -1,0 +1,193 @@
+"""Where all of a study lies, and how it is written: whole, and only by the newest epoch.
+
+Nobody else puts file names together. A record is a small JSON file under `_rows/`, named by its
+identity, so that writing twice gives the same rows and one listing is the state; the lease holder
+publishes records as tables.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from results import lease, parquet, records
+from results.files import atomic_write as atomic_write
+from results.files import sync, temporary_beside, write_and_sync
+from results.schema import SCHEMAS
+
+FINAL = ("completed", "diverged")
+"""What needs no further attempt: divergence is a result."""
+
+
+@dataclasses.dataclass(frozen=True)
+class StudyFolder:
+    """A study's folder `<out>/<study>`.
+
+    With an epoch, a writer's view of it. Plain data: picklable.
+    """
+
+    root: Path
+    epoch: int | None = None
+
+    @property
+    def out(self) -> Path:
+        return self.root.parent
+
+    @property
+    def name(self) -> str:
+        return self.root.name
+
+    @property
+    def manifest(self) -> Path:
+        return self.root / "manifest.json"
+
+    @property
+    def study_yaml(self) -> Path:
+        return self.root / "study.yaml"
+
+    def table(self, table: str) -> Path:
+        """The published table: trials, curves, scores or attempts."""
+        return self.root / f"{table}.parquet"
+
+    def rows_dir(self, table: str) -> Path:
+        return self.root / "_rows" / table
+
+    def record(self, table: str, name: str) -> Path:
+        return self.rows_dir(table) / f"{name}.json"
+
+    @property
+    def compacted(self) -> Path:
+        """Exists once records were deleted: from then on the tables cannot be rebuilt."""
+        return self.root / "_rows" / "compacted.json"
+
+    @property
+    def attempts_dir(self) -> Path:
+        return self.root / "attempts"
+
+    def attempt(self, attempt_id: str, part: str) -> Path:
+        """Part `open`, `beat` or `close` of an attempt's account."""
+        return self.attempts_dir / f"{attempt_id}.{part}.json"
+
+    @property
+    def lease_dir(self) -> Path:
+        return self.root / "lease"
+
+    def weights(self, trial_id: str) -> Path:
+        return self.root / "models" / f"{trial_id}.pt"
+
+    def checkpoint_dir(self, trial_id: str) -> Path:
+        return self.root / "checkpoints" / trial_id
+
+    @property
+    def codes_dir(self) -> Path:
+        return self.root / "codes"
+
+    def codes(self, trial_id: str, step: int) -> Path:
+        return self.codes_dir / f"{trial_id}-{step}.npz"
+
+    def artifacts(self, trial_id: str) -> Path:
+        return self.root / "artifacts" / trial_id
+
+    def log(self, trial_id: str) -> Path:
+        return self.root / "logs" / f"{trial_id}.txt"
+
+    def check_fence(self) -> None:
+        """Raise lease.Fenced if this folder has an epoch and a newer one holds the study.
+
+        One listing.
+        """
+        if self.epoch is not None and not lease.current(self, self.epoch):
+            raise lease.Fenced(
+                f"study {self.name}: epoch {self.epoch} lost its lease to epoch "
+                f"{lease.newest_epoch(self)}; this process stops writing"
+            )
+
+    @contextlib.contextmanager
+    def replacing(self, path: Path, *, durable: bool = True) -> Iterator[Path]:
+        """A temporary name to write a whole file to.
+
+        It becomes `path` at the end, if the fence holds then.
+        """
+        with temporary_beside(path) as temporary:
+            yield temporary
+            if durable:
+                sync(temporary)
+            self.check_fence()
+            os.replace(temporary, path)
+        if durable:
+            sync(path.parent)
+
+    def write(self, path: Path, data: bytes, *, durable: bool = True) -> None:
+        """Put `data` at `path` in one step.
+
+        Raises lease.Fenced if a newer epoch holds the study; OSError leaves the old.
+        """
+        with self.replacing(path, durable=durable) as temporary:
+            write_and_sync(temporary, data, durable=False)
+
+    def write_record(
+        self, table: str, name: str, rows: Iterable[Mapping[str, Any]], *, durable: bool = True
+    ) -> None:
+        """Write a record of rows.
+
+        Names: trials `<trial_id>.<status>.<attempt_id>`, curves `<trial_id>`, scores
+        `<attempt_id>`. ValueError names a column that the table lacks or a value of the wrong type.
+        """
+        self.write(self.record(table, name), records.encode(table, rows), durable=durable)
+
+    def read_record(self, table: str, name: str) -> list[records.Row]:
+        """The rows of a record, timestamps as datetimes, missing values left out.
+
+        FileNotFoundError, SchemaError.
+        """
+        path = self.record(table, name)
+        return records.decode(table, path, path.read_bytes())
+
+    def record_names(self, table: str) -> list[str]:
+        """The names of the table's records that are not compacted yet. One listing."""
+        try:
+            names = os.listdir(self.rows_dir(table))
+        except FileNotFoundError:
+            return []
+        return [name[:-5] for name in names if name.endswith(".json") and name[0] != "."]
+
+    def outcomes(self) -> dict[str, str]:
+        """trial_id -> completed | diverged | failed of every trial with a row. Opens no record.
+
+        Records are listed before the table is read, so a compaction in between hides nothing.
+        """
+        names = self.record_names("trials")
+        table = parquet.read_table(self, "trials", ["trial_id", "status", "attempt_id"])
+        found = [] if table is None else list(zip(*table.to_pydict().values(), strict=True))
+        found += [split_trial_record(name) for name in names]
+        best: dict[str, tuple[str, str]] = {}
+        for trial_id, status, attempt_id in found:
+            known = best.get(trial_id)
+            if known is None or (
+                status in FINAL and (known[0] not in FINAL or attempt_id < known[1])
+            ):
+                best[trial_id] = status, attempt_id
+        return {trial_id: status for trial_id, (status, _) in best.items()}
+
+    def check(self) -> None:
+        """SchemaError if the manifest or a table is newer than this code, damaged, or not ours."""
+        with contextlib.suppress(FileNotFoundError):
+            records.parse(self.manifest, self.manifest.read_bytes())
+        for table in SCHEMAS:
+            with parquet.open_table(self, table):
+                pass
+
+
+def trial_record_name(trial_id: str, status: str, attempt_id: str) -> str:
+    """Carries the outcome, so that one listing is the state."""
+    return f"{trial_id}.{status}.{attempt_id}"
+
+
+def split_trial_record(name: str) -> tuple[str, str, str]:
+    """trial_id, status, attempt_id of a trial's record name."""
+    trial_id, status, attempt_id = name.split(".", 2)
+    return trial_id, status, attempt_id

@@ -1,0 +1,265 @@
+"""The tables of a study: records and attempts read as they come, published as one file a table.
+
+`<table>.parquet` is replaced in one step and never lacks a row that it had, so any Parquet reader
+sees a whole table at every moment. `load` sees more: what is recorded but not published yet.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable
+from operator import itemgetter
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from results import curves, lease, publishing, records
+from results.attempts import attempt_files, list_attempts, read_closed, read_open
+from results.derived import with_hours, with_lost
+from results.merge import merged
+from results.parquet import read_table
+from results.schema import SCHEMAS
+from results.store import FINAL, StudyFolder
+
+HELD = ("trials", "scores", "attempts")
+"""The tables held in memory; curves are streamed."""
+
+
+class Frames(NamedTuple):
+    """A study's tables as pandas frames; columns in results.schema."""
+
+    trials: pd.DataFrame
+    curves: pd.DataFrame
+    scores: pd.DataFrame
+    attempts: pd.DataFrame
+
+
+class Tables:
+    """A study's tables: `refresh` reads what is new, `publish` writes what changed.
+
+    Any number of readers may have one; `publish` is the lease holder's. SchemaError for what is
+    newer, damaged or foreign.
+    """
+
+    def __init__(self, folder: StudyFolder) -> None:
+        self.folder = folder
+        self._held = {table: SCHEMAS[table].empty_table() for table in HELD}
+        self._files: dict[str, tuple[int, ...] | None] = dict.fromkeys(SCHEMAS)
+        self._read: dict[str, dict[str, tuple[int, int]]] = {"trials": {}, "scores": {}}
+        self._closed: set[str] = set()
+        self._open: dict[str, list[records.Row]] = {}
+        self._held_epoch: int | None = None
+        self._changed: set[str] = set()
+        self._derived: dict[str, pa.Table] | None = None
+        self._in_curves: set[str] = set()
+
+    def refresh(self) -> None:
+        """Read new or changed records and attempts, and tables that somebody else published.
+
+        Tables come second: what is compacted while this runs is then found in them.
+        """
+        for table in ("trials", "scores"):
+            self._refresh_records(table)
+        self._refresh_attempts()
+        for table in SCHEMAS:
+            identity = self._identity(table)
+            if identity is not None and identity != self._files[table]:
+                self._take_published(table, identity)
+            elif identity is None:
+                read_table(self.folder, table, [])  # complains if it was compacted
+                self._changed.add(table)
+
+    def publish(self, *, everything: bool = False) -> None:
+        """Write each table whose rows changed; curves when it pays, or all with `everything`.
+
+        lease.Fenced if a newer epoch holds the study. Trials come last: what a row speaks of is
+        there by then.
+        """
+        state = self._state()
+        self._publish_curves(state["trials"], everything)
+        for table in ("attempts", "scores", "trials"):
+            if table in self._changed:
+                with self.folder.replacing(self.folder.table(table)) as temporary:
+                    publishing.rewrite(self.folder.table(table), temporary, state[table])
+                self._published(table)
+
+    def frames(self, *, with_curves: bool = True) -> Frames:
+        """The tables as of the last refresh, published or not; curves, if wanted, as of now."""
+        state = self._state()
+        curve_rows = curves.read(self.folder) if with_curves else SCHEMAS["curves"].empty_table()
+        return Frames(
+            trials=state["trials"].to_pandas(),
+            curves=curve_rows.to_pandas(),
+            scores=state["scores"].to_pandas(),
+            attempts=state["attempts"].to_pandas(),
+        )
+
+    def table(self, table: str) -> pa.Table:
+        """The table trials, scores or attempts as of the last refresh, in Arrow."""
+        return self._state()[table]
+
+    def compact(self) -> int:
+        """Publish everything, then delete what the tables hold; gives the number of files.
+
+        For the lease holder; readers see the same rows at every moment.
+        """
+        self.refresh()
+        self.publish(everything=True)
+        folder = self.folder
+        folder.write(folder.compacted, records.encode("trials", []))
+        merged_files = [
+            *(folder.record(table, name) for table, read in self._read.items() for name in read),
+            *(folder.record("curves", trial_id) for trial_id in self._in_curves),
+            *(path for id_ in self._closed for path in attempt_files(folder, id_)),
+        ]
+        deleted = 0
+        for path in merged_files:
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
+                deleted += 1
+        return deleted
+
+    def _refresh_records(self, table: str) -> None:
+        read = self._read[table]
+        found = []
+        for name, identity in self._listed(table):
+            if read.get(name) == identity:
+                continue
+            try:
+                found.append(
+                    (self.folder.record(table, name), self.folder.read_record(table, name))
+                )
+            except FileNotFoundError:
+                continue  # compacted since the listing: it is in the table
+            read[name] = identity
+        if found:
+            self._merge(table, records.to_table(table, sorted(found, key=itemgetter(0))))
+
+    def _listed(self, table: str) -> list[tuple[str, tuple[int, int]]]:
+        """Name, and time of change with size, of each record."""
+        listed = []
+        with (
+            contextlib.suppress(FileNotFoundError),
+            os.scandir(self.folder.rows_dir(table)) as files,
+        ):
+            for file in files:
+                if file.name[0] != "." and file.name.endswith(".json"):
+                    with contextlib.suppress(FileNotFoundError):
+                        stat = file.stat()
+                        listed.append((file.name[:-5], (stat.st_mtime_ns, stat.st_size)))
+        return listed
+
+    def _refresh_attempts(self) -> None:
+        closed, opened = list_attempts(self.folder)
+        new = [
+            (
+                self.folder.attempt(attempt_id, "close"),
+                read_closed(self.folder, attempt_id),
+            )
+            for attempt_id in sorted(closed - self._closed)
+        ]
+        if new:
+            self._merge("attempts", records.to_table("attempts", new))
+            self._closed |= closed
+        held_epoch = lease.held_epoch(self.folder)
+        rows = {attempt_id: read_open(self.folder, attempt_id, held_epoch) for attempt_id in opened}
+        if rows != self._open or held_epoch != self._held_epoch:
+            self._open, self._held_epoch = rows, held_epoch
+            self._changed.add("attempts")
+            self._derived = None
+
+    def _merge(self, table: str, rows: pa.Table) -> None:
+        self._held[table] = merged(table, self._held[table], rows)
+        self._changed.add(table)
+        self._derived = None
+
+    def _take_published(self, table: str, identity: tuple[int, ...]) -> None:
+        if table == "curves":
+            self._in_curves = curves.published_trials(self.folder)
+        else:
+            rows = read_table(self.folder, table)
+            assert rows is not None
+            if len(self._held[table]):
+                rows = merged(table, rows, self._held[table])
+                self._changed.add(table)
+            self._held[table] = rows
+            self._derived = None
+        self._files[table] = identity
+
+    def _state(self) -> dict[str, pa.Table]:
+        """The held tables as they are published: with open attempts, and hours in the trials."""
+        if self._derived is None:
+            attempts = self._held["attempts"]
+            if self._open:
+                rows = [(self.folder.attempts_dir, rows) for rows in self._open.values()]
+                attempts = merged("attempts", attempts, records.to_table("attempts", rows))
+            attempts = with_lost(attempts, self._held_epoch)
+            scores = self._held["scores"]
+            trials = with_hours(self._held["trials"], attempts, scores)
+            if trials is not self._held["trials"]:
+                self._held["trials"] = trials
+                self._changed.add("trials")
+            self._derived = {"trials": trials, "scores": scores, "attempts": attempts}
+        return self._derived
+
+    def _publish_curves(self, trials: pa.Table, everything: bool) -> None:
+        final = trials.filter(pc.is_in(trials["status"], pa.array(FINAL)))["trial_id"].to_pylist()
+        recorded = set(self.folder.record_names("curves"))
+        waiting = sorted(recorded.intersection(final) - self._in_curves)
+        enough = len(waiting) >= curves.WAITING_FRACTION * len(self._in_curves)
+        if self._files["curves"] is None or (waiting and (everything or enough)):
+            self._in_curves |= curves.publish(self.folder, waiting)
+            self._published("curves")
+
+    def _identity(self, table: str) -> tuple[int, ...] | None:
+        """Changes whenever the published table is replaced; None before the first publish."""
+        try:
+            stat = self.folder.table(table).stat()
+        except FileNotFoundError:
+            return None
+        return stat.st_ino, stat.st_mtime_ns, stat.st_size
+
+    def _published(self, table: str) -> None:
+        self._files[table] = self._identity(table)
+        self._changed.discard(table)
+
+
+def load(study: Path | str) -> Frames:
+    """The tables of the study in this folder, at this moment: published or not yet.
+
+    Needs no lease. SchemaError for a study that is newer than this code, or damaged.
+    """
+    folder = StudyFolder(Path(study))
+    folder.check()
+    tables = Tables(folder)
+    tables.refresh()
+    return tables.frames()
+
+
+def compact(folder: StudyFolder) -> int:
+    """Fold the study's records and closed attempts into its tables; gives the files deleted.
+
+    For the lease holder.
+    """
+    return Tables(folder).compact()
+
+
+def rows_of_trials(
+    folder: StudyFolder, table: str, trial_ids: Iterable[str]
+) -> dict[str, list[records.Row]]:
+    """The rows of the table trials, scores or curves, by trial, of those trials that have any."""
+    wanted = pa.array(sorted(trial_ids), pa.string())
+    if table == "curves":
+        rows = curves.read(folder, wanted)
+    else:
+        tables = Tables(folder)
+        tables.refresh()
+        rows = tables.table(table).filter(pc.is_in(tables.table(table)["trial_id"], wanted))
+    found: dict[str, list[records.Row]] = {}
+    for row in rows.to_pylist():
+        found.setdefault(row["trial_id"], []).append(row)
+    return found
