@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grids.fields import FieldError
-from grids.parts import MSE, AdaGVAE, Adam, BetaVAE, Conv64, Conv64Disent, XYSquares
+from grids.parts import MSE, AdaGVAE, Adam, Bernoulli, BetaVAE, Conv64, Conv64Disent, XYSquares
 from grids.trial import CODE_EPOCH, COLUMN_TYPES, PARTS, Trial, canonical_json, column_types
 
 
@@ -195,6 +195,11 @@ def test_canonical_json_has_one_spelling() -> None:
             {"dataset": XYSquares(image_size=32)},
             "model is conv64, for images of side 64, while those of xysquares have 32; "
             "valid: equal sides",
+        ),
+        (
+            {"reconstruction": Bernoulli(), "dataset": XYSquares(standardise=True)},
+            "reconstruction is bernoulli, whose targets are in [0, 1], and dataset.standardise is "
+            "true; valid: mse, or standardise: false",
         ),
         (
             {"framework": AdaGVAE(k_rule="fixed", k=7)},

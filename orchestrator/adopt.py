@@ -1,0 +1,63 @@
+"""Trials that another study under the same `--out` has finished are taken over, not run again."""
+
+from __future__ import annotations
+
+import shutil
+
+from grids.load import Grid
+from results.schema import SchemaError
+from results.store import FINAL, StudyFolder, trial_record_name
+from results.tables import rows_of_trials
+
+
+def adopt(folder: StudyFolder, grid: Grid) -> list[str]:
+    """Copies rows, weights and pictures of finished trials into `folder`; returns their ids.
+
+    The trial's row says in `adopted_from` where it comes from. Its hours stay in the ledger of the
+    study that paid them, so that no hour is counted twice.
+    """
+    outcomes = folder.outcomes()
+    wanted = {t.trial_id for t in grid.trials if outcomes.get(t.trial_id) not in FINAL}
+    adopted: list[str] = []
+    for manifest in sorted(folder.out.glob("*/manifest.json")):
+        other = StudyFolder(manifest.parent)
+        if other.root == folder.root or not wanted:
+            continue
+        try:
+            theirs = other.outcomes()
+            found = {trial_id for trial_id in wanted if theirs.get(trial_id) in FINAL}
+            taken = _copy(other, folder, found) if found else []
+        except SchemaError:
+            continue  # another study's damage is for its own commands to report
+        adopted += taken
+        wanted.difference_update(taken)
+    return adopted
+
+
+def _copy(other: StudyFolder, folder: StudyFolder, trial_ids: set[str]) -> list[str]:
+    """Weights first, the trial's row last: a trial with a row has all that belongs to it."""
+    trials, curves, scores = (
+        rows_of_trials(other, table, trial_ids) for table in ("trials", "curves", "scores")
+    )
+    taken = []
+    for trial_id, [row] in trials.items():
+        if row["status"] == "completed" and not other.weights(trial_id).exists():
+            continue  # without its weights the trial could not be scored anew
+        for source, target in (
+            (other.weights(trial_id), folder.weights(trial_id)),
+            *(
+                (file, folder.artifacts(trial_id) / file.name)
+                for file in other.artifacts(trial_id).glob("[!.]*")
+            ),
+        ):
+            if source.exists():
+                with folder.replacing(target) as temporary:
+                    shutil.copyfile(source, temporary)
+        folder.write_record("curves", trial_id, curves.get(trial_id, []))
+        if trial_id in scores:
+            folder.write_record("scores", f"adopted-{trial_id}", scores[trial_id])
+        row = {**row, "study": folder.name, "adopted_from": row.get("adopted_from") or other.name}
+        name = trial_record_name(trial_id, row["status"], row["attempt_id"])
+        folder.write_record("trials", name, [row])
+        taken.append(trial_id)
+    return taken

@@ -1,0 +1,53 @@
+"""A trial's rolling checkpoints: exact training states that a later attempt goes on from."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from results.store import StudyFolder
+
+KEPT = 2  # the newest, and the one before in case a disk tore the newest
+
+
+class Checkpoint(NamedTuple):
+    """`state` is None where there is nothing to resume from."""
+
+    attempt_id: str | None
+    step: int
+    state: dict[str, Any] | None
+
+
+NOTHING = Checkpoint(None, 0, None)
+
+
+def save(
+    folder: StudyFolder, trial_id: str, attempt_id: str, step: int, state: dict[str, Any]
+) -> None:
+    """Writes one checkpoint whole and drops all but the newest `KEPT`."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    directory = folder.checkpoint_dir(trial_id)
+    folder.write(directory / f"{attempt_id}.{step:012d}.pt", buffer.getvalue())
+    for old in _newest_first(directory)[KEPT:]:
+        old.unlink(missing_ok=True)
+
+
+def newest(folder: StudyFolder, trial_id: str) -> Checkpoint:
+    """The furthest checkpoint that can be read; a damaged one falls back to the one before."""
+    for path in _newest_first(folder.checkpoint_dir(trial_id)):
+        attempt_id, step, _ = path.name.split(".")
+        try:
+            state = torch.load(path, weights_only=True, map_location="cpu")
+        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError):
+            continue
+        return Checkpoint(attempt_id, int(step), state)
+    return NOTHING
+
+
+def _newest_first(directory: Path) -> list[Path]:
+    return sorted(directory.glob("*.pt"), key=lambda path: path.name.split(".")[1], reverse=True)

@@ -1,0 +1,211 @@
+"""The command line: verbs and paths. What a verb does lives in the module that it calls."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from grids.load import load_grid
+from grids.trial import GridError
+from orchestrator.errors import InputError
+from results.lease import LeaseHeld
+from results.schema import SchemaError
+from results.store import StudyFolder
+
+DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Run whole hyperparameter grids of VAE disentanglement studies, into Parquet tables.",
+)
+console = Console()
+
+GridFile = Annotated[Path, typer.Argument(help="The grid file (YAML).", metavar="GRID")]
+StudyDir = Annotated[
+    Path, typer.Argument(help="A study's folder, <out>/<study>.", metavar="STUDY_DIR")
+]
+Out = Annotated[Path, typer.Option(help="The folder that studies are kept in.", metavar="DIR")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def main() -> None:
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    try:
+        app()
+    except (GridError, SchemaError, LeaseHeld, InputError) as error:
+        typer.echo(f"latentgrid: {error}", err=True)
+        sys.exit(WRONG_INPUT)
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+@app.command(epilog="Example: latentgrid plan grids/quickstart.yaml --out runs")
+def plan(grid_file: GridFile, out: Out = Path("runs"), as_json: AsJson = False) -> None:
+    """Check a grid file and say what a run would do. Starts nothing."""
+    from orchestrator.plan import make_plan
+    from orchestrator.show import plan_view
+
+    made = make_plan(load_grid(grid_file), out)
+    if as_json:
+        typer.echo(json.dumps(made.as_json()))
+    else:
+        console.print(plan_view(made))
+
+
+@app.command(epilog="Example: latentgrid run grids/quickstart.yaml --out runs")
+def run(
+    grid_file: GridFile,
+    out: Out = Path("runs"),
+    address: Annotated[
+        str | None,
+        typer.Option(help="A Ray cluster; else RAY_ADDRESS, else one is started here."),
+    ] = None,
+    local: Annotated[
+        bool, typer.Option("--local", help="In this process, one trial at a time, without Ray.")
+    ] = False,
+) -> None:
+    """Run what is missing of a study. Run it again to go on after any interruption."""
+    from orchestrator.run import run_study
+
+    sys.exit(run_study(load_grid(grid_file), out.absolute(), address=address, local=local))
+
+
+@app.command(
+    epilog="Example: latentgrid submit grids/quickstart.yaml --address http://head:8265 "
+    "--out /mnt/shared/runs"
+)
+def submit(
+    grid_file: GridFile,
+    address: Annotated[str, typer.Option(help="The cluster's dashboard, http://HEAD:8265.")],
+    out: Annotated[
+        str, typer.Option(help="A folder that every node sees, as an absolute path.")
+    ] = "",
+) -> None:
+    """Run a study as a Ray job and follow its log; Ctrl-C detaches, the job goes on."""
+    from orchestrator.submit import JobRunning, follow
+    from orchestrator.submit import submit as submit_job
+
+    grid = load_grid(grid_file)
+    if not os.path.isabs(out):
+        raise InputError(
+            f"--out {out or '(not given)'}: a job runs in a folder of its own; "
+            "give an absolute path that every node sees"
+        )
+    try:
+        client, job = submit_job(grid, address, out)
+    except (JobRunning, ConnectionError, RuntimeError) as error:
+        raise InputError(str(error).splitlines()[0]) from None
+    _say(f"submitted {job}; Ctrl-C detaches, and `ray job logs -f {job}` follows again")
+    try:
+        succeeded = asyncio.run(follow(client, job))
+    except KeyboardInterrupt:
+        _say(f"detached; {job} goes on")
+        sys.exit(DONE)
+    sys.exit(DONE if succeeded else FAILED)
+
+
+@app.command(epilog="Example: latentgrid status runs/quickstart --watch")
+def status(
+    study_dir: StudyDir,
+    watch: Annotated[bool, typer.Option("--watch", help="Redraw until the study is done.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say how a study stands, from its files alone, while it runs or afterwards."""
+    from rich.console import Group
+    from rich.live import Live
+
+    from orchestrator.show import results_view, status_view
+    from orchestrator.status import read_status
+
+    _check_study(study_dir)
+    now, grid, frames = read_status(study_dir)
+    if as_json:
+        typer.echo(json.dumps(now.as_json()))
+        return
+    with contextlib.suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False) as live:
+        while True:
+            view = status_view(now, frames)
+            live.update(Group(view, "", results_view(grid, frames)), refresh=True)
+            if not watch or now.done == now.trials and now.scores == now.scores_wanted:
+                break
+            time.sleep(2)
+            now, grid, frames = read_status(study_dir)
+
+
+@app.command(epilog="Example: latentgrid score codes.npz --metric mig --metric factor_vae --seed 0")
+def score(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="codes float [N, Z], row i = factor index i, last factor fastest; "
+            "factor_sizes int [F]; optional logvar.",
+            metavar="FILE.npz",
+        ),
+    ],
+    metric: Annotated[
+        list[str] | None, typer.Option(help="A metric; repeat for more. Default: all of them.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of what the metrics draw.", min=0)] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Score a representation that was made elsewhere."""
+    from metrics.npz import read_npz
+    from rich.table import Table
+
+    import metrics
+
+    names = metric or list(metrics.METRICS)
+    for name in names:
+        if name not in metrics.METRICS:
+            raise InputError(f"--metric {name}: valid: {', '.join(metrics.METRICS)}")
+    try:
+        table = read_npz(file)
+        scores = [
+            {"metric": name, "score": key, "value": value}
+            for name in names
+            for key, value in metrics.score(name, table, size="full", seed=seed).items()
+        ]
+    except (OSError, ValueError) as error:
+        raise InputError(str(error)) from None
+    if as_json:
+        typer.echo(json.dumps({"file": str(file), "seed": seed, "scores": scores}))
+        return
+    shown = Table("metric", "score", "value")
+    for row in scores:
+        shown.add_row(str(row["metric"]), str(row["score"]), f"{row['value']:.6f}")
+    console.print(shown)
+
+
+@app.command(epilog="Example: latentgrid compact runs/quickstart")
+def compact(study_dir: StudyDir) -> None:
+    """Merge a finished study's many small files into its tables; readers notice nothing."""
+    from results import lease
+    from results.tables import compact as compact_tables
+
+    _check_study(study_dir)
+    held = lease.acquire(StudyFolder(study_dir.absolute()), waiting=_say)
+    try:
+        merged = compact_tables(held.folder)
+    finally:
+        held.release()
+    _say(f"merged {merged:,} small files")
+
+
+def _check_study(study_dir: Path) -> None:
+    if not StudyFolder(study_dir).manifest.exists():
+        raise InputError(f"{study_dir}: not a study's folder (it has no manifest.json)")
+    StudyFolder(study_dir).check()

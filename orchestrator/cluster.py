@@ -1,0 +1,56 @@
+"""The Ray cluster that a run uses: the one it is pointed at, or one that it starts here."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+from ray.job_config import JobConfig
+from rich.console import Console
+
+from orchestrator.errors import InputError
+
+OBJECT_STORE_BYTES = 256 * 2**20  # arrays travel as files; the store holds a few references
+
+
+@contextmanager
+def connected(address: str, study: str, console: Console) -> Iterator[None]:
+    """Connects to `address`; "local" starts a cluster on this machine.
+
+    Prints where Ray's dashboard is. Raises InputError where nothing answers at the address.
+    """
+    _quiet_ray()
+    settings: dict[str, Any] = {}
+    if address == "local":
+        settings = {"include_dashboard": True, "object_store_memory": OBJECT_STORE_BYTES}
+    try:
+        context = ray.init(
+            address=address,
+            job_config=JobConfig(metadata={"study": study}),
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            **settings,
+        )
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise InputError(f"--address {address}: {str(error).splitlines()[0]}") from None
+    try:
+        if context.dashboard_url:
+            login = (
+                ""
+                if os.environ.get("RAY_AUTH_MODE") != "token"
+                else (" (asks for the token that `ray get-auth-token` prints)")
+            )
+            console.print(f"Ray dashboard: http://{context.dashboard_url}{login}")
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _quiet_ray() -> None:
+    """Tune's own words are of no use here: progress and results are ours, read from the files."""
+    for name in ("ray.tune", "ray.train", "ray.air"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)

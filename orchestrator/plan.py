@@ -1,0 +1,96 @@
+"""What a run would do: trials, steps, hours, disk. Starts no Ray and imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from grids.load import Grid
+from grids.trial import Trial
+from orchestrator import machine
+from results.schema import SchemaError
+from results.store import StudyFolder
+from results.tables import load
+
+# What decides how long one step takes on a given device.
+PACE = ["device", "framework", "model", "dataset", "latents", "reconstruction", "batch_size"]
+PACE += ["precision"]
+WEIGHTS_MB = 3.2  # a float32 per parameter of conv64, measured
+PICTURES_MB = 0.3
+ROWS_MB = 0.1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`hours` is None where no earlier run on this kind of device tells the pace of every trial."""
+
+    study: str
+    trials: int
+    done: int
+    steps: int
+    steps_left: int
+    device: str
+    hours: float | None
+    disk_gb: float
+    missing_datasets: list[str]
+    trial_ids: list[str]
+
+    def as_json(self) -> dict[str, object]:
+        return asdict(self)
+
+
+def make_plan(grid: Grid, out: Path) -> Plan:
+    """Reads the study under `out`, if there is one, and the ledgers of its neighbours."""
+    folder = StudyFolder(out / grid.study)
+    outcomes = folder.outcomes() if folder.root.exists() else {}
+    done = {t for t, outcome in outcomes.items() if outcome in ("completed", "diverged")}
+    left = [trial for trial in grid.trials if trial.trial_id not in done]
+    uses_gpu = any(resources.gpus > 0 for resources in grid.resources)
+    device = machine.device_kind("cuda" if uses_gpu and machine.gpu_model() else "cpu")
+    return Plan(
+        study=grid.study,
+        trials=len(grid.trials),
+        done=len(grid.trials) - len(left),
+        steps=sum(trial.steps for trial in grid.trials),
+        steps_left=sum(trial.steps for trial in left),
+        device=device,
+        hours=hours_left(left, seconds_a_step(out, device)),
+        disk_gb=len(grid.trials) * (WEIGHTS_MB + PICTURES_MB + ROWS_MB) / 1000,
+        missing_datasets=[],
+        trial_ids=[trial.trial_id for trial in grid.trials],
+    )
+
+
+def seconds_a_step(out: Path, device: str) -> dict[tuple[object, ...], float]:
+    """Median train seconds a step by PACE, over all finished trials of all studies under `out`."""
+    frames = []
+    for manifest in sorted(out.glob("*/manifest.json")):
+        try:
+            trials = load(manifest.parent).trials
+        except SchemaError:
+            continue  # that study's own commands say what is wrong with it
+        frames.append(trials[(trials["device"] == device) & (trials["train_seconds"] > 0)])
+    if not frames:
+        return {}
+    rows = pd.concat(frames)
+    pace = rows["train_seconds"] / rows["steps_done"].astype(float)
+    return dict(pace.groupby([rows[name] for name in PACE]).median())
+
+
+def hours_left(left: list[Trial], pace: dict[tuple[object, ...], float]) -> float | None:
+    """Hours of training on one device, or None if the pace of some trial is unknown."""
+    if not left:
+        return 0.0
+    if not pace:
+        return None
+    device = next(iter(pace))[0]
+    seconds = 0.0
+    for trial in left:
+        columns = trial.columns()
+        a_step = pace.get((device, *(columns[name] for name in PACE[1:])))
+        if a_step is None:
+            return None
+        seconds += a_step * trial.steps
+    return seconds / 3600

@@ -1,0 +1,122 @@
+"""What the terminal shows: the plan, the progress line, a study's status, its scores and hours."""
+
+from __future__ import annotations
+
+import pandas as pd
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from grids.load import Grid
+from orchestrator.plan import Plan
+from orchestrator.status import Status, score_summary
+from results.hours import account, by_stage
+from results.tables import Frames
+
+SHOWN_RUNNING = 8
+SHOWN_FAILED = 5
+
+
+def plan_view(plan: Plan) -> RenderableType:
+    if plan.hours is None:
+        hours = f"unknown: no earlier run on {plan.device} has trained such trials"
+    else:
+        hours = f"{duration(plan.hours)} on one {plan.device}, training alone"
+    datasets = ", ".join(plan.missing_datasets) or "none"
+    lines = {
+        "study": plan.study,
+        "trials": f"{plan.trials:,} ({plan.done:,} done)",
+        "steps": f"{plan.steps:,} ({plan.steps_left:,} to go)",
+        "time": hours,
+        "disk": f"about {plan.disk_gb:.2g} GB",
+        "missing datasets": datasets,
+    }
+    return facts(lines)
+
+
+def facts(lines: dict[str, str]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for name, value in lines.items():
+        table.add_row(Text(name, style="bold"), value)
+    return table
+
+
+def progress_line(status: Status) -> str:
+    """One line of at most 80 columns in common cases, for logs and the live view."""
+    eta = "?" if status.eta_hours is None else duration(status.eta_hours)
+    hours = f"{status.cpu_hours:.2f} CPU h"
+    if status.gpu_hours:
+        hours = f"{status.gpu_hours:.2f} GPU h"
+    return (
+        f"{status.done}/{status.trials} done, {len(status.running)} running, "
+        f"{status.failed} failed | {status.steps_per_second:.1f} steps/s | ETA {eta} | "
+        f"{hours}"
+    )
+
+
+def status_view(status: Status, frames: Frames) -> RenderableType:
+    parts: list[RenderableType] = [
+        Text(status.study, style="bold"),
+        progress_line(status),
+        f"steps {status.steps_done:,} of {status.steps:,}; "
+        f"final scores {status.scores:,} of {status.scores_wanted:,}; "
+        f"diverged {status.diverged:,}",
+    ]
+    for trial in status.running[:SHOWN_RUNNING]:
+        parts.append(
+            f"  {trial.trial_id}  step {trial.steps_done:,} of {trial.steps:,}  {trial.device}"
+        )
+    if len(status.running) > SHOWN_RUNNING:
+        parts.append(f"  and {len(status.running) - SHOWN_RUNNING} more running")
+    failed = frames.trials[frames.trials["status"] == "failed"]
+    for row in failed.head(SHOWN_FAILED).itertuples():
+        last_line = str(row.error).strip().rsplit("\n", 1)[-1]
+        parts.append(Text(f"  {row.trial_id}  failed: {last_line}", style="red"))
+    return Group(*parts)
+
+
+def results_view(grid: Grid, frames: Frames) -> RenderableType:
+    """Scores by swept parameter with error bars over seeds, and hours by stage."""
+    return Group(scores_table(score_summary(grid, frames)), "", hours_table(frames))
+
+
+def scores_table(summary: pd.DataFrame) -> Table:
+    table = Table(title="final scores, mean ± sd over seeds", title_justify="left")
+    parameters = [c for c in summary.columns if c not in ("score", "mean", "sd", "n")]
+    for name in [*parameters, "score"]:
+        table.add_column(name)
+    table.add_column("mean ± sd", justify="right")
+    table.add_column("seeds", justify="right")
+    for row in summary.to_dict("records"):
+        spread = "" if pd.isna(row["sd"]) else f" ± {row['sd']:.3f}"
+        cells = ["–" if pd.isna(row[name]) else f"{row[name]}" for name in parameters]
+        table.add_row(*cells, row["score"], f"{row['mean']:.3f}{spread}", str(row["n"]))
+    return table
+
+
+def hours_table(frames: Frames) -> Table:
+    """Allocated hours by stage: GPU hours where any were allocated."""
+    hours = by_stage(account(frames.attempts, frames.trials, frames.scores))
+    kinds = ["gpu", "cpu"] if hours["total_gpu_hours"].sum() > 0 else ["cpu"]
+    parts = ["useful", "wasted", "total"]
+    if hours["in_progress_cpu_hours"].sum() > 0:
+        parts.insert(1, "in_progress")
+    table = Table(title="hours by stage", title_justify="left")
+    table.add_column("stage")
+    for kind in kinds:
+        for part in parts:
+            table.add_column(f"{part} {kind.upper()} h", justify="right")
+    for stage, row in hours.iterrows():
+        cells = (f"{row[f'{part}_{kind}_hours']:.3f}" for kind in kinds for part in parts)
+        table.add_row(str(stage), *cells)
+    return table
+
+
+def duration(hours: float) -> str:
+    """`40 s`, `12 min`, `3.4 h`, `12 days`."""
+    seconds = hours * 3600
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{hours:.1f} h" if hours < 72 else f"{hours / 24:.0f} days"

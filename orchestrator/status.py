@@ -1,0 +1,134 @@
+"""How a study stands, from its files alone: the same words while it runs and afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from grids.load import Grid, load_grid
+from results.hours import account, by_stage
+from results.store import StudyFolder
+from results.tables import Frames, load
+
+
+@dataclass(frozen=True)
+class RunningTrial:
+    trial_id: str
+    steps_done: int
+    steps: int
+    device: str
+
+
+@dataclass(frozen=True)
+class Status:
+    """Counts of trials, steps and scores; allocated hours. `eta_hours` is None while unknown."""
+
+    study: str
+    trials: int
+    completed: int
+    diverged: int
+    failed: int
+    running: list[RunningTrial]
+    steps: int
+    steps_done: int
+    steps_per_second: float
+    eta_hours: float | None
+    scores: int
+    scores_wanted: int
+    cpu_hours: float
+    wasted_cpu_hours: float
+    gpu_hours: float
+    wasted_gpu_hours: float
+
+    @property
+    def done(self) -> int:
+        return self.completed + self.diverged
+
+    def as_json(self) -> dict[str, object]:
+        return {**asdict(self), "done": self.done}
+
+
+def read_status(root: Path) -> tuple[Status, Grid, Frames]:
+    """Raises GridError or SchemaError where the folder is no study that this version can read."""
+    grid = load_grid(StudyFolder(root).study_yaml)
+    frames = load(root)
+    return status_of(grid, frames), grid, frames
+
+
+def status_of(grid: Grid, frames: Frames) -> Status:
+    """Of the trials of the grid; rows of trials that an earlier version of it had do not count."""
+    steps = {trial.trial_id: trial.steps for trial in grid.trials}
+    trials = frames.trials[frames.trials["trial_id"].isin(list(steps))]
+    counts = trials["status"].value_counts()
+    finished = trials[trials["status"].isin(["completed", "diverged"])]
+    attempts = frames.attempts
+    training = attempts[(attempts["outcome"] == "running") & (attempts["kind"] == "trial")]
+    training = training[training["trial_id"].isin(list(steps))]
+    running = [
+        RunningTrial(row["trial_id"], row["steps_done"], steps[row["trial_id"]], row["device"])
+        for row in training.to_dict("records")
+    ]
+    seconds = training["train_seconds"].where(training["train_seconds"] > 0)
+    trained = (training["steps_done"] - training["start_step"]).astype(float)
+    pace = float((trained / seconds).fillna(0.0).sum())
+    in_flight = sum(trial.steps_done for trial in running)
+    done = sum(steps[trial_id] for trial_id in finished["trial_id"]) + in_flight
+    left = sum(steps.values()) - done
+    completed = trials[trials["status"] == "completed"]["trial_id"]
+    final = frames.scores[frames.scores["step"] == frames.scores["trial_id"].map(steps)]
+    wanted = len(completed) * len(grid.evaluate.metrics) * len(grid.evaluate.representations)
+    keys = ["trial_id", "representation", "metric"]
+    asked = final[
+        (final["size"] == grid.evaluate.final)
+        & final["metric"].isin(list(grid.evaluate.metrics))
+        & final["representation"].isin(list(grid.evaluate.representations))
+        & (final["seed"] == grid.evaluate.seed)
+        & final["trial_id"].isin(completed)
+    ]
+    hours = by_stage(account(attempts, frames.trials, frames.scores))
+    return Status(
+        study=grid.study,
+        trials=len(steps),
+        completed=int(counts.get("completed", 0)),
+        diverged=int(counts.get("diverged", 0)),
+        failed=int(counts.get("failed", 0)),
+        running=running,
+        steps=sum(steps.values()),
+        steps_done=done,
+        steps_per_second=pace,
+        eta_hours=left / pace / 3600 if pace > 0 else (0.0 if left == 0 else None),
+        scores=len(asked.drop_duplicates(keys)),
+        scores_wanted=wanted,
+        cpu_hours=float(hours["total_cpu_hours"].sum()),
+        wasted_cpu_hours=float(hours["wasted_cpu_hours"].sum()),
+        gpu_hours=float(hours["total_gpu_hours"].sum()),
+        wasted_gpu_hours=float(hours["wasted_gpu_hours"].sum()),
+    )
+
+
+def score_summary(grid: Grid, frames: Frames) -> pd.DataFrame:
+    """Final scores over seeds: a row for each combination of swept parameters and each score.
+
+    Columns: the parameters that differ between trials (the seed left out), `score`, `mean`, `sd`
+    (ddof 1, NaN for one seed), `n`.
+    """
+    rows = pd.DataFrame([{"trial_id": t.trial_id, **t.columns()} for t in grid.trials])
+    steps = dict(zip(rows["trial_id"], rows["steps"], strict=True))
+    derived = ("trial_id", "seed", "beta_sum", "beta_mean")
+    swept = [
+        name
+        for name in rows.columns
+        if name not in derived and rows[name].astype(str).nunique() > 1
+    ]
+    scores = frames.scores
+    final = scores[
+        (scores["step"] == scores["trial_id"].map(steps)) & (scores["size"] == grid.evaluate.final)
+    ]
+    joined = final.merge(rows[["trial_id", *swept]], on="trial_id")
+    if joined["representation"].nunique() > 1:
+        swept = [*swept, "representation"]
+    grouped = joined.groupby([*swept, "score"], dropna=False, sort=False)["value"]
+    table = grouped.agg(mean="mean", sd="std", n="count").reset_index()
+    return table.sort_values([*swept, "score"], ignore_index=True, key=lambda c: c.map(str))

@@ -1,0 +1,79 @@
+"""A study as a Ray job: the same run, on a cluster, with nothing of ours installed there."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import tempfile
+from pathlib import Path
+
+from ray.job_submission import JobSubmissionClient
+
+from grids.load import Grid
+from orchestrator import machine
+
+PACKAGES = ("grids", "metrics", "orchestrator", "results", "trainers")
+
+
+class JobRunning(Exception):
+    """The study has a job that has not ended; one line with its id."""
+
+
+def submission_id(study: str) -> str:
+    return f"latentgrid-{study}"
+
+
+def submit(grid: Grid, address: str, out: str) -> tuple[JobSubmissionClient, str]:
+    """Submits the study and returns the client and the job's id.
+
+    Raises JobRunning where the study is running there already, ConnectionError where nothing
+    answers at `address`.
+    """
+    client = JobSubmissionClient(address)
+    job = submission_id(grid.study)
+    _clear_ended(client, job)
+    commit = machine.code_version()
+    with tempfile.TemporaryDirectory(prefix="latentgrid-job-") as working_dir:
+        _stage(Path(working_dir), grid)
+        client.submit_job(
+            entrypoint=f"python -m orchestrator run grid.yaml --out {shlex.quote(out)}",
+            submission_id=job,
+            runtime_env={
+                "working_dir": working_dir,
+                "env_vars": {
+                    machine.COMMIT_VARIABLE: commit,
+                    # Long enough for trainers to write checkpoints when the job is stopped.
+                    "RAY_JOB_STOP_WAIT_TIME_S": "30",
+                },
+            },
+            metadata={"study": grid.study, "commit": commit},
+        )
+    return client, job
+
+
+def _clear_ended(client: JobSubmissionClient, job: str) -> None:
+    """An id is used once in Ray: an ended job of the study makes room for the next."""
+    for known in client.list_jobs():
+        if known.submission_id == job:
+            if not known.status.is_terminal():
+                raise JobRunning(
+                    f"the study has a job that is {known.status.value.lower()}: {job}; "
+                    f"stop it with: ray job stop {job}"
+                )
+            client.delete_job(job)
+
+
+def _stage(folder: Path, grid: Grid) -> None:
+    """Our packages and the grid file, as the job's working directory."""
+    source = Path(__file__).resolve().parent.parent
+    for package in PACKAGES:
+        ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
+        shutil.copytree(source / package, folder / package, ignore=ignored)
+    (folder / "grid.yaml").write_text(grid.text, encoding="utf-8")
+
+
+async def follow(client: JobSubmissionClient, job: str) -> bool:
+    """Prints the job's log until it ends; True if it succeeded."""
+    async for text in client.tail_job_logs(job):
+        print(text, end="", flush=True)
+    return client.get_job_status(job).value == "SUCCEEDED"

@@ -1,0 +1,241 @@
+"""A study on a Ray cluster: list what is missing, run a wave of Tune trials, look again.
+
+Nothing here trusts Tune's memory. What is done is what is on disk; a wave is an explicit list of
+work units; a unit that fails comes back in a later wave, after a pause, until its tries are used.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import tempfile
+import time
+from collections.abc import Callable, Sequence, Set
+from typing import Any
+
+import ray
+from ray import tune
+from ray.tune import CheckpointConfig, FailureConfig, RunConfig, TuneConfig
+from ray.tune.search.basic_variant import BasicVariantGenerator
+
+from grids.settings import Resources
+from orchestrator.metric_pool import MetricPool, PoolState
+from orchestrator.session import Session
+from orchestrator.trainer_actor import TrainerActor, bundle
+from orchestrator.work import Unit
+
+MAX_WAVE = 2000  # Tune's loop is linear in the trials that it remembers
+MAX_BACKLOG = 256  # code files that wait: beyond this no further trial starts
+POOL_TIMEOUT_SECONDS = 30.0
+
+TUNE_ENVIRONMENT = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # ours ends a sweep, on SIGINT and SIGTERM alike
+    "TUNE_GLOBAL_CHECKPOINT_S": "100000",  # Tune's own state is never restored
+    "TUNE_RESULT_BUFFER_LENGTH": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",  # the new one prints a box even at verbosity 0
+}
+
+
+class Admission(BasicVariantGenerator):
+    """An explicit list of units, handed out one by one while `admit` agrees."""
+
+    def __init__(self, units: Sequence[Unit], session: Session, admit: Callable[[], bool]) -> None:
+        super().__init__(points_to_evaluate=[{"unit": unit.to_json()} for unit in units])
+        self.session, self.admit = session, admit
+
+    def next_trial(self) -> Any:
+        if not self.session.admits():
+            # Without this Tune would wait minutes for a trial that never comes.
+            self.set_finished()  # type: ignore[no-untyped-call]
+            return None
+        if not self.admit():
+            return None
+        return super().next_trial()  # type: ignore[no-untyped-call]
+
+
+class Stop(tune.Stopper):
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return self.session.stop_reason is not None
+
+
+class CountTries(tune.Callback):
+    """Tells the session how each trial ended; Tune itself never retries."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        if trial.last_result.get(tune.result.DONE) and self.session.stop_reason is None:
+            self.session.tried(Unit.from_json(trial.config["unit"]), None)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        unit = Unit.from_json(trial.config["unit"])
+        self.session.tried(unit, self.session.error_of(unit.trial.trial_id))
+
+
+def run_sweep(
+    session: Session,
+    *,
+    actor: type[TrainerActor] = TrainerActor,
+    pause_seconds: float = 2.0,
+) -> dict[str, str]:
+    """Runs what is missing until nothing is, or the session has a reason to stop.
+
+    Needs an initialised Ray. Returns the code files that could not be scored, with the errors.
+    """
+    os.environ.update(TUNE_ENVIRONMENT)
+    slots = trial_slots(session.grid.resources)
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(max(2, slots))
+    pool = Pool(session, slots)
+    while session.stop_reason is None:
+        units = session.missing()[:MAX_WAVE] if session.admits() else []
+        if units:
+            if tries := session.most_tries():
+                _pause(session, pause_seconds * 2.0 ** (tries - 1))
+            _run_wave(session, units, actor, admit=pool.admits)
+            session.publish()
+        elif pool.works_on({file.path.name for file in session.queue.waiting()}):
+            _pause(session, 0.5)
+        else:
+            break
+    return pool.close()
+
+
+def _pause(session: Session, seconds: float) -> None:
+    """Sleeps with jitter, so that many trials do not come back at once; a stop ends it early."""
+    end = time.monotonic() + seconds * random.uniform(0.75, 1.25)
+    while session.stop_reason is None and time.monotonic() < end:
+        time.sleep(0.1)
+
+
+def _run_wave(
+    session: Session,
+    units: Sequence[Unit],
+    actor: type[TrainerActor],
+    admit: Callable[[], bool],
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="latentgrid-tune-") as scratch:
+        tune.Tuner(
+            actor,
+            param_space={"unit": None},
+            tune_config=TuneConfig(
+                search_alg=Admission(units, session, admit),
+                num_samples=len(units),
+                reuse_actors=True,
+                trial_name_creator=lambda trial: (
+                    Unit.from_json(trial.config["unit"]).trial.trial_id
+                ),
+                trial_dirname_creator=lambda trial: trial.trial_id,
+            ),
+            run_config=RunConfig(
+                name=session.grid.study,
+                storage_path=scratch,
+                stop=Stop(session),
+                callbacks=[CountTries(session)],
+                failure_config=FailureConfig(max_failures=0),
+                checkpoint_config=CheckpointConfig(checkpoint_at_end=False),
+                verbose=0,
+            ),
+        ).fit()
+
+
+def nodes() -> list[dict[str, float]]:
+    """The resources of every node that is alive."""
+    listed: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return [node["Resources"] for node in listed if node["Alive"]]
+
+
+def unmet_request(requests: Sequence[Resources]) -> str | None:
+    """One line for the first request that no node of the cluster can ever meet, or None."""
+    have = nodes()
+    for request in dict.fromkeys(requests):
+        asked = bundle(request)
+        if not any(all(node.get(k, 0) >= v for k, v in asked.items()) for node in have):
+            each = "; ".join(_shown(node) for node in have)
+            return f"resources: no node can give a trial {_shown(asked)}; the nodes have {each}"
+    return None
+
+
+def _shown(resources: dict[str, float]) -> str:
+    parts = [f"{resources.get(name, 0):g} {name}" for name in ("CPU", "GPU")]
+    return ", ".join([*parts, f"{resources.get('memory', 0) / 2**30:.1f} GiB memory"])
+
+
+def trial_slots(requests: Sequence[Resources]) -> int:
+    """How many of the smallest trials fit on the cluster at once."""
+    asked = [bundle(request) for request in dict.fromkeys(requests)]
+    return sum(
+        max(int(min(node.get(k, 0) / v for k, v in each.items())) for each in asked)
+        for node in nodes()
+    )
+
+
+class Pool:
+    """The sweep's hold on the metric pool: makes the actor, and makes it again when it died."""
+
+    def __init__(self, session: Session, slots: int) -> None:
+        self.session = session
+        self.name = f"metrics {session.grid.study} {session.lease.epoch}"
+        cluster_cpus = sum(node.get("CPU", 0.0) for node in nodes())
+        trainer_cpus = slots * max((r.cpus for r in session.grid.resources), default=1.0)
+        # Where trainers can hold every CPU, scoring has to run beside them or never (it is niced).
+        spare = int(cluster_cpus - trainer_cpus)
+        self.max_tasks = spare if spare >= 1 else max(1, int(cluster_cpus) // 2)
+        self.cpus_a_task = 1.0 if spare >= 1 else 0.0
+        self.last = PoolState(0, {}, False)
+        self.actor: Any = None
+        self._looked = 0.0
+
+    def _start(self) -> None:
+        self.actor = (
+            ray.remote(MetricPool)
+            .options(name=self.name, num_cpus=0, max_restarts=-1, max_task_retries=0)
+            .remote(
+                self.session.folder,
+                self.session.grid.evaluate,
+                self.session.steps,
+                self.max_tasks,
+                self.cpus_a_task,
+            )
+        )
+
+    def state(self) -> PoolState:
+        """The pool's own count, from a new pool where the old one is dead."""
+        if not self.session.grid.evaluate.metrics:
+            return self.last
+        if self.actor is None:
+            self._start()
+        try:
+            self.last = ray.get(self.actor.status.remote(), timeout=POOL_TIMEOUT_SECONDS)
+        except ray.exceptions.GetTimeoutError:
+            pass  # busy or being restarted; the last count stands
+        except ray.exceptions.RayActorError:
+            self.actor = None
+            return self.state()
+        if self.last.fenced:
+            self.session.stop("another run has taken this study over")
+        return self.last
+
+    def works_on(self, waiting: Set[str]) -> bool:
+        """Whether scores are still to come for one of the code files that wait."""
+        return bool(waiting - self.state().gave_up.keys())
+
+    def admits(self) -> bool:
+        """False while scoring is far behind; looks at most once a second."""
+        if time.monotonic() - self._looked > 1.0:
+            self._looked = time.monotonic()
+            self.state()
+        return self.last.waiting < MAX_BACKLOG
+
+    def close(self) -> dict[str, str]:
+        if self.actor is not None:
+            ray.kill(self.actor)
+        return self.last.gave_up

@@ -1,0 +1,241 @@
+"""One trial, from its description to its rows on disk.
+
+The trainer actor and the in-process twin both drive this class, so what a trial leaves on disk does
+not depend on where it ran. The order of the writes makes a crash harmless: weights, pictures,
+codes and curves first, the trial's row last; a trial without a row is run again, from its newest
+checkpoint, and writes the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from orchestrator import checkpoints, machine
+from orchestrator.process import prepare_for_training
+from orchestrator.trial_log import TrialLog
+from orchestrator.work import Unit
+from results.lease import Fenced
+from results.ledger import Attempt, new_attempt_id, utc_now
+from results.store import trial_record_name
+from trainers import make_dataset
+from trainers.encode import encode
+from trainers.fit import Training, finite, next_report
+from trainers.pictures import pictures
+
+CHECKPOINT_SECONDS = 60.0
+PICTURES = "pictures.npz"
+
+
+class TrialRun:
+    """Call `advance` until it returns True; `interrupt` when the process has to go.
+
+    A chunk of work is sized by the pace of the chunk before, so that `advance(seconds)` returns in
+    about that time: Tune kills an actor that answers much later, without cleanup.
+    """
+
+    def __init__(
+        self,
+        unit: Unit,
+        *,
+        make_training: Callable[..., Training] = Training,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.unit, self.trial, self.folder = unit, unit.trial, unit.folder
+        self.make_training, self.clock = make_training, clock
+        use_cuda = unit.resources.gpus > 0 and torch.cuda.is_available()
+        self.device = torch.device("cuda" if use_cuda else "cpu")
+        self.device_kind = machine.device_kind(self.device.type)
+        self.training: Training | None = None
+        self.curves: list[dict[str, Any]] = []
+        self.seconds_per_step: float | None = None
+        self.last_checkpoint = clock()
+        self.closed = False
+        self.log = TrialLog(self.folder.log(self.trial.trial_id))
+        self.checkpoint = checkpoints.NOTHING
+        if unit.work == "train":
+            self.checkpoint = checkpoints.newest(self.folder, self.trial.trial_id)
+        self.attempt = Attempt.open(
+            self.folder,
+            "trial",
+            [self.trial.trial_id],
+            attempt_id=new_attempt_id(unit.epoch),
+            node=machine.node(),
+            device=self.device_kind,
+            gpu_share=unit.resources.gpus,
+            cpus=unit.resources.cpus,
+            start_step=self.step,
+            resumed_from=self.checkpoint.attempt_id,
+            clock=clock,
+        )
+        self.log.write(f"attempt {self.attempt.attempt_id} to {unit.work} on {self.device_kind}")
+
+    @property
+    def step(self) -> int:
+        """The step that the weights stand at."""
+        if self.unit.work == "encode":
+            return self.trial.steps
+        return self.checkpoint.step if self.training is None else self.training.step
+
+    def advance(self, seconds: float) -> bool:
+        """Works for about `seconds`; True once nothing is left to do.
+
+        Raises what training or a full disk raised, after the attempt was closed as failed, and
+        `Fenced` when a newer driver has taken the study over.
+        """
+        try:
+            if self.training is None:
+                self._prepare()
+            deadline = self.clock() + seconds
+            while self.step < self.trial.steps:
+                if not self._train(self._chunk(deadline - self.clock())):
+                    self._finish("diverged")
+                    return True
+                if self.clock() >= deadline and self.step < self.trial.steps:
+                    self.attempt.beat(self.step)
+                    return False
+            self._finish("completed")
+            return True
+        except Fenced:
+            self.closed = True
+            raise
+        except Exception:
+            self.closed = True
+            error = traceback.format_exc()
+            self.log.write(error)
+            self.attempt.close("failed", steps_done=self.step, error=error)
+            raise
+
+    def interrupt(self) -> None:
+        """Keeps what was trained so far and closes the attempt; a finished run is left alone."""
+        if self.closed:
+            return
+        self.closed = True
+        if self.training is not None and self.unit.work == "train":
+            self._save_checkpoint()
+        self.attempt.close("interrupted", steps_done=self.step)
+        self.log.write(f"interrupted at step {self.step}")
+
+    def _prepare(self) -> None:
+        with self.attempt.stage("prepare"):
+            prepare_for_training()
+            self.dataset = make_dataset(self.trial.dataset)
+            training = self.make_training(self.trial, self.dataset, self.device)
+            if self.unit.work == "encode":
+                weights = self.folder.weights(self.trial.trial_id)
+                training.model.load_state_dict(torch.load(weights, weights_only=True))
+            elif self.checkpoint.state is not None:
+                training.load_state_dict(self.checkpoint.state["training"])
+                self.curves = self.checkpoint.state["curves"]
+                self.log.write(f"goes on from step {self.checkpoint.step}")
+            self.checkpoint = self.checkpoint._replace(state=None)
+            self.training = training
+
+    def _chunk(self, seconds_left: float) -> int:
+        """Steps until the next report, evaluation or deadline, whichever comes first."""
+        stops = [next_report(self.trial, self.step)]
+        if every := self.unit.evaluate.every:
+            stops.append((self.step // every + 1) * every)
+        affordable = 1 if self.seconds_per_step is None else seconds_left / self.seconds_per_step
+        return max(1, min(min(stops) - self.step, int(affordable)))
+
+    def _train(self, steps: int) -> bool:
+        """Trains and writes what is due at the step reached; False if the trial has diverged."""
+        assert self.training is not None
+        started = self.clock()
+        with self.attempt.stage("train"):
+            due = self.step + steps == next_report(self.trial, self.step)
+            self.training.advance(steps)
+            terms = self.training.report() if due else None
+        self.seconds_per_step = max((self.clock() - started) / steps, 1e-6)
+        if terms is not None:
+            self.curves.append({"trial_id": self.trial.trial_id, "step": self.step, **terms})
+            self.folder.write_record("curves", self.trial.trial_id, self.curves)
+            shown = ", ".join(f"{k} {v:.5g}" for k, v in terms.items() if isinstance(v, float))
+            self.log.write(f"step {self.step}: {shown}")
+            if not finite(terms):
+                return False
+        every = self.unit.evaluate.every
+        at_end = self.step == self.trial.steps
+        if self.unit.evaluate.metrics and every and not at_end and self.step % every == 0:
+            with self.attempt.stage("encode"):
+                self._write_codes()
+        if self.clock() - self.last_checkpoint >= CHECKPOINT_SECONDS:
+            self._save_checkpoint()
+        return True
+
+    def _finish(self, outcome: str) -> None:
+        assert self.training is not None
+        trial_id = self.trial.trial_id
+        with self.attempt.stage("encode"):
+            if outcome == "completed" and self.unit.work == "train":
+                weights = io.BytesIO()
+                torch.save(self.training.model.state_dict(), weights)
+                self.folder.write(self.folder.weights(trial_id), weights.getvalue())
+                drawn = pictures(
+                    self.training.model,
+                    self.dataset,
+                    reconstruction=self.trial.reconstruction.name,
+                    device=self.device,
+                )
+                path = self.folder.artifacts(trial_id) / PICTURES
+                self.folder.write(path, _npz(np.savez_compressed, drawn))
+            if outcome == "completed" and self.unit.evaluate.metrics:
+                self._write_codes()
+        if self.unit.work == "train":
+            self._write_row(outcome)
+            shutil.rmtree(self.folder.checkpoint_dir(trial_id), ignore_errors=True)
+        self.closed = True
+        self.attempt.close(outcome, steps_done=self.step)
+        self.log.write(f"{outcome} at step {self.step}")
+
+    def _write_codes(self) -> None:
+        assert self.training is not None
+        codes = encode(self.training.model, self.dataset, device=self.device)
+        sizes = [len(positions) for positions in self.dataset.evaluation_grid]
+        arrays = {
+            "codes": codes.mean,
+            "logvar": codes.logvar,
+            "factor_sizes": np.array(sizes, dtype=np.int64),
+        }
+        path = self.folder.codes(self.trial.trial_id, self.step)
+        self.folder.write(path, _npz(np.savez, arrays))
+
+    def _write_row(self, outcome: str) -> None:
+        last = {k: v for k, v in self.curves[-1].items() if k not in ("trial_id", "step")}
+        row = {
+            "study": self.unit.study,
+            "trial_id": self.trial.trial_id,
+            **self.trial.columns(),
+            "status": outcome,
+            "steps_done": self.step,
+            **{f"final_{name}": value for name, value in last.items()},
+            "device": self.device_kind,
+            "dataset_fingerprint": self.dataset.fingerprint,
+            "code_version": self.unit.code_version,
+            "attempt_id": self.attempt.attempt_id,
+            "finished_at": utc_now(),
+        }
+        name = trial_record_name(self.trial.trial_id, outcome, self.attempt.attempt_id)
+        self.folder.write_record("trials", name, [row])
+
+    def _save_checkpoint(self) -> None:
+        assert self.training is not None
+        state = {"training": self.training.state_dict(), "curves": self.curves}
+        checkpoints.save(
+            self.folder, self.trial.trial_id, self.attempt.attempt_id, self.step, state
+        )
+        self.last_checkpoint = self.clock()
+
+
+def _npz(savez: Callable[..., None], arrays: dict[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    savez(buffer, **arrays)
+    return buffer.getvalue()

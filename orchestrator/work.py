@@ -1,0 +1,137 @@
+"""What a study still lacks, and the work unit that carries a part of it to a process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Set
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from grids.load import Grid
+from grids.settings import Evaluate, Resources
+from grids.trial import Trial
+from metrics import METRICS
+from results.store import StudyFolder
+
+Work = Literal["train", "encode"]
+
+# What one score is identified by, apart from the score's own name: a metric may give several.
+ScoreKey = tuple[str, int, str, str, int, str, int]
+SCORE_KEY_COLUMNS = (
+    "trial_id",
+    "step",
+    "representation",
+    "metric",
+    "metric_version",
+    "size",
+    "seed",
+)
+
+
+def score_key(row: Mapping[str, Any]) -> ScoreKey:
+    """The key of a row of the scores table."""
+    trial_id, step, representation, metric, version, size, seed = (
+        row[name] for name in SCORE_KEY_COLUMNS
+    )
+    return trial_id, step, representation, metric, version, size, seed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """One trial with all that a process on another machine must know to run it."""
+
+    work: Work
+    study: str
+    root: Path
+    epoch: int
+    trial: Trial
+    resources: Resources
+    evaluate: Evaluate
+    code_version: str
+
+    @property
+    def folder(self) -> StudyFolder:
+        return StudyFolder(self.root, self.epoch)
+
+    def to_json(self) -> str:
+        """One flat string: Tune silently alters nested configurations."""
+        fields = {
+            "work": self.work,
+            "study": self.study,
+            "root": str(self.root),
+            "epoch": self.epoch,
+            "trial": self.trial.to_dict(),
+            "resources": asdict(self.resources),
+            "evaluate": asdict(self.evaluate),
+            "code_version": self.code_version,
+        }
+        return json.dumps(fields, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Unit:
+        fields = json.loads(text)
+        evaluate = fields["evaluate"]
+        for name in ("metrics", "representations"):
+            evaluate[name] = tuple(evaluate[name])
+        return cls(
+            work=fields["work"],
+            study=fields["study"],
+            root=Path(fields["root"]),
+            epoch=fields["epoch"],
+            trial=Trial.from_dict(fields["trial"]),
+            resources=Resources(**fields["resources"]),
+            evaluate=Evaluate(**evaluate),
+            code_version=fields["code_version"],
+        )
+
+
+def wanted_scores(trial_id: str, step: int, steps: int, evaluate: Evaluate) -> set[ScoreKey]:
+    """The scores that the grid asks of a trial's codes at `step` of its `steps`."""
+    size = evaluate.final if step == steps else evaluate.during
+    return {
+        (trial_id, step, representation, metric, METRICS[metric].version, size, evaluate.seed)
+        for representation in evaluate.representations
+        for metric in evaluate.metrics
+    }
+
+
+def missing_units(
+    grid: Grid,
+    folder: StudyFolder,
+    *,
+    outcomes: Mapping[str, str],
+    scored: Set[ScoreKey],
+    code_version: str,
+) -> list[Unit]:
+    """The trials to train, then the finished ones whose final codes have to be made again.
+
+    A finished trial needs its codes again where a final score is missing (a metric was added to
+    the grid, say) and no code file waits to be scored; it is then encoded from its final weights,
+    never retrained.
+    """
+    assert folder.epoch is not None, "only the holder of the lease hands out work"
+    train: list[Unit] = []
+    encode: list[Unit] = []
+    for trial, resources in zip(grid.trials, grid.resources, strict=True):
+        trial_id = trial.trial_id
+        work: Work = "train"
+        if outcomes.get(trial_id) == "completed":
+            wanted = wanted_scores(trial_id, trial.steps, trial.steps, grid.evaluate)
+            if not wanted - scored or folder.codes(trial_id, trial.steps).exists():
+                continue
+            work = "encode"
+        elif outcomes.get(trial_id) == "diverged":
+            continue
+        unit = Unit(
+            work=work,
+            study=grid.study,
+            root=folder.root,
+            epoch=folder.epoch,
+            trial=trial,
+            resources=resources,
+            evaluate=grid.evaluate,
+            code_version=code_version,
+        )
+        (train if work == "train" else encode).append(unit)
+    return train + encode

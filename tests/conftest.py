@@ -1,0 +1,80 @@
+"""Shared by all tests: tiny grids that run in a second, and one local Ray cluster."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+# Before Ray is imported anywhere: no token of the tests in the user's home, none asked for here.
+os.environ["HOME"] = tempfile.mkdtemp(prefix="latentgrid-home-")
+os.environ["RAY_AUTH_MODE"] = "disabled"
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+os.environ.pop("RAY_ADDRESS", None)
+
+import pytest
+
+from grids.load import Grid, load_grid
+
+TINY = """
+study: {study}
+trial:
+  dataset: {{name: xysquares, grid_size: 2, spacing: 16, standardise: true}}
+  model: conv64
+  latents: 2
+  beta: 1e-3
+  reconstruction: mse
+  batch_size: 4
+  steps: {steps}
+grid:
+  framework: {frameworks}
+  seed: {seeds}
+evaluate: {{metrics: [mig, factor_vae], every: {every}, during: fast, final: fast}}
+{more}
+"""
+
+GridMaker = Callable[..., Grid]
+
+
+@pytest.fixture
+def tiny_grid(tmp_path: Path) -> GridMaker:
+    """Makes a grid of trials of a few steps each: tiny_grid(seeds=[0, 1], steps=6, more="...")."""
+
+    def make(
+        study: str = "tiny",
+        *,
+        steps: int = 6,
+        every: str | int = "null",
+        frameworks: str = "[beta_vae]",
+        seeds: object = "[0, 1]",
+        more: str = "",
+        replace: tuple[str, str] = ("", ""),
+    ) -> Grid:
+        path = tmp_path / f"{study}.yaml"
+        text = TINY.format(
+            study=study, steps=steps, every=every, frameworks=frameworks, seeds=seeds, more=more
+        )
+        path.write_text(text.replace(*replace) if replace[0] else text)
+        return load_grid(path)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[str]:
+    """The one local cluster that tests share: 2 CPUs, 2 logical GPUs, with its dashboard."""
+    import ray
+
+    context = ray.init(
+        address="local",
+        num_cpus=2,
+        num_gpus=2,
+        include_dashboard=True,
+        dashboard_port=8266,
+        object_store_memory=100 * 2**20,
+        log_to_driver=False,
+        logging_level="ERROR",
+    )
+    yield context.address_info["address"]
+    ray.shutdown()

@@ -1,0 +1,66 @@
+"""Running a study in a test, in process or on Ray, and comparing what two runs left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from grids.load import Grid
+from orchestrator.local import run_local
+from orchestrator.session import Session, study_session
+from results import load
+from results.schema import KEYS, PROVENANCE
+from results.store import StudyFolder
+
+Execute = Callable[[Session], dict[str, str]]
+
+
+def run_study(
+    grid: Grid,
+    out: Path,
+    execute: Execute = run_local,
+    each: Callable[[Session], None] = lambda session: None,
+) -> Session:
+    with study_session(
+        grid, StudyFolder(out / grid.study), waiting=lambda line: None, each=each
+    ) as session:
+        session.unscored = execute(session)  # type: ignore[attr-defined]
+    return session
+
+
+def answers(root: Path) -> dict[str, pd.DataFrame]:
+    """The tables without how they came to be, in the order of their keys."""
+    frames = load(root)
+    return {
+        table: getattr(frames, table)
+        .drop(columns=[*PROVENANCE[table], "study"], errors="ignore")
+        .sort_values(list(KEYS[table]), ignore_index=True)
+        for table in ("trials", "curves", "scores")
+    }
+
+
+def assert_same_answers(one: Path, other: Path) -> None:
+    ours, theirs = answers(one), answers(other)
+    for table in ours:
+        assert len(ours[table]) > 0, table
+        assert not ours[table].duplicated(list(KEYS[table])).any()
+        pd.testing.assert_frame_equal(ours[table], theirs[table], check_exact=True)
+
+
+@pytest.fixture
+def run() -> Callable[..., Session]:
+    return run_study
+
+
+@pytest.fixture
+def same() -> Callable[[Path, Path], None]:
+    return assert_same_answers
+
+
+@pytest.fixture
+def no_pause() -> Any:
+    return lambda session, **options: run_local(session, pause_seconds=0.0, **options)

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import metrics
+from metrics.table import CodeTable
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMANDS = ("plan", "run", "submit", "status", "score", "compact")
+
+
+def latentgrid(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "orchestrator", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def one_line(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    [line] = done.stderr.strip().splitlines()
+    return line
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example_and_stands_in_the_readme(command: str) -> None:
+    shown = latentgrid(command, "--help")
+    assert shown.returncode == 0
+    assert f"Example: latentgrid {command} " in " ".join(shown.stdout.split())
+    assert f"`latentgrid {command} " in (ROOT / "README.md").read_text()
+
+
+def test_plan_prints_json_for_programs_and_starts_nothing(tmp_path: Path) -> None:
+    done = latentgrid("plan", "grids/quickstart.yaml", "--out", tmp_path / "out", "--json")
+    plan = json.loads(done.stdout)
+    assert plan["study"] == "quickstart" and plan["trials"] == 8 and plan["done"] == 0
+    assert len(set(plan["trial_ids"])) == 8 and plan["steps"] % 8 == 0
+    assert plan["hours"] is None
+    assert not (tmp_path / "out").exists()
+
+
+def test_run_status_plan_and_compact_tell_the_same_story(tiny_grid: Any, tmp_path: Path) -> None:
+    tiny_grid()
+    grid, root = tmp_path / "tiny.yaml", tmp_path / "out" / "tiny"
+    done = latentgrid("run", grid, "--out", tmp_path / "out", "--local")
+    assert done.returncode == 0, done.stderr
+    assert "mig" in done.stdout and str(root) in done.stderr
+    assert all(len(line) <= 80 for line in done.stdout.splitlines())
+    status = json.loads(latentgrid("status", root, "--json").stdout)
+    assert (status["done"], status["failed"], status["running"]) == (2, 0, [])
+    assert status["scores"] == status["scores_wanted"] == 4
+    plan = json.loads(latentgrid("plan", grid, "--out", tmp_path / "out", "--json").stdout)
+    assert plan["done"] == 2 and plan["hours"] == 0.0
+    before = {t: pd.read_parquet(root / f"{t}.parquet") for t in ("trials", "scores", "curves")}
+    compacted = latentgrid("compact", root)
+    assert compacted.returncode == 0, compacted.stderr
+    assert not list((root / "_rows").glob("*/[!.]*.json"))
+    for table, rows in before.items():
+        again = pd.read_parquet(root / f"{table}.parquet")
+        keys = [name for name in ("trial_id", "step", "metric", "score") if name in rows]
+        assert again.sort_values(keys, ignore_index=True).equals(
+            rows.sort_values(keys, ignore_index=True)
+        )
+    assert json.loads(latentgrid("status", root, "--json").stdout)["done"] == 2
+    assert latentgrid("run", grid, "--out", tmp_path / "out", "--local").returncode == 0
+
+
+def test_plan_knows_the_hours_from_an_earlier_run_of_such_trials(
+    tiny_grid: Any, tmp_path: Path
+) -> None:
+    tiny_grid(seeds="[0]")
+    latentgrid("run", tmp_path / "tiny.yaml", "--out", tmp_path / "out", "--local")
+    tiny_grid("more", seeds="[1, 2]")
+    command = ("plan", tmp_path / "more.yaml", "--out", tmp_path / "out", "--json")
+    plan = json.loads(latentgrid(*command).stdout)
+    trained = pd.read_parquet(tmp_path / "out" / "tiny" / "trials.parquet")["train_seconds"]
+    assert plan["hours"] == pytest.approx(2 * trained.item() / 3600)
+
+
+def test_score_gives_the_metrics_of_a_representation_made_elsewhere(tmp_path: Path) -> None:
+    codes = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
+    path = tmp_path / "codes.npz"
+    np.savez(path, codes=codes, factor_sizes=np.array([3, 4, 5]))
+    done = latentgrid("score", path, "--metric", "mig", "--seed", "3", "--json")
+    [row] = json.loads(done.stdout)["scores"]
+    table = CodeTable.checked(codes, np.array([3, 4, 5]), None)
+    assert row["value"] == metrics.score("mig", table, size="full", seed=3)["mig"]
+    assert "factor_vae_score" in latentgrid("score", path).stdout
+
+
+@pytest.mark.parametrize(
+    ("arrays", "complaint"),
+    [
+        ({"codes": np.zeros((7, 2)), "factor_sizes": np.array([3, 4])}, "12"),
+        ({"codes": np.full((12, 2), np.nan), "factor_sizes": np.array([3, 4])}, "NaN"),
+        ({"codes": np.array([{}] * 12), "factor_sizes": np.array([3, 4])}, "object"),
+        ({"factor_sizes": np.array([3, 4])}, "codes"),
+    ],
+)
+def test_score_refuses_bad_arrays_in_one_line(
+    tmp_path: Path, arrays: dict[str, Any], complaint: str
+) -> None:
+    path = tmp_path / "codes.npz"
+    np.savez(path, **arrays)
+    line = one_line(latentgrid("score", path))
+    assert str(path) in line and complaint in line
+
+
+def test_bad_input_is_one_line_exit_2_and_nothing_written(tiny_grid: Any, tmp_path: Path) -> None:
+    tiny_grid()
+    good, out = tmp_path / "tiny.yaml", tmp_path / "out"
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(good.read_text().replace("beta: 1e-3", "beta: -1"))
+    line = one_line(latentgrid("run", bad, "--out", out, "--local"))
+    assert f"{bad}:6:" in line and "beta is -1" in line
+    assert not out.exists()
+    file = tmp_path / "a file"
+    file.touch()
+    assert f"--out {file}" in one_line(latentgrid("run", good, "--out", file, "--local"))
+    assert "not a study's folder" in one_line(latentgrid("status", tmp_path))
+    assert "valid: mig, factor_vae" in one_line(latentgrid("score", bad, "--metric", "migg"))
+    assert "missing.npz" in one_line(latentgrid("score", tmp_path / "missing.npz"))
+    submitted = latentgrid("submit", good, "--address", "http://localhost:1", "--out", "runs")
+    assert "absolute path" in one_line(submitted)
+
+
+def test_damaged_and_newer_studies_are_refused_by_file_and_left_alone(
+    tiny_grid: Any, tmp_path: Path
+) -> None:
+    tiny_grid()
+    grid, out = tmp_path / "tiny.yaml", tmp_path / "out"
+    assert latentgrid("run", grid, "--out", out, "--local").returncode == 0
+    table = out / "tiny" / "trials.parquet"
+    whole = table.read_bytes()
+    for damaged in (whole[: len(whole) // 2], b"PAR1 not really"):
+        table.write_bytes(damaged)
+        for command in (("run", grid, "--out", out, "--local"), ("status", out / "tiny")):
+            line = one_line(latentgrid(*command))
+            assert str(table) in line and "rebuilt from _rows" in line
+        assert table.read_bytes() == damaged
+    table.unlink()
+    assert latentgrid("run", grid, "--out", out, "--local").returncode == 0
+    assert len(pd.read_parquet(table)) == 2
+    manifest = out / "tiny" / "manifest.json"
+    newer = json.loads(manifest.read_text()) | {"schema_version": 99}
+    manifest.write_text(json.dumps(newer))
+    line = one_line(latentgrid("run", grid, "--out", out, "--local"))
+    assert str(manifest) in line and "99" in line
+    assert json.loads(manifest.read_text()) == newer

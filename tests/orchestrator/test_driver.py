@@ -1,0 +1,115 @@
+"""The driver as its own process: killed, interrupted, doubled. Each starts its own cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from results import load
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def start(grid: Path, out: Path, *options: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "orchestrator", "run", str(grid), "--out", str(out), *options]
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def finish(process: subprocess.Popen[str], seconds: float = 120.0) -> tuple[int, str]:
+    stdout, stderr = process.communicate(timeout=seconds)
+    return process.returncode, stdout + stderr
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(0.05)
+    raise AssertionError("waited in vain")
+
+
+def curves_of(root: Path) -> list[Path]:
+    return list((root / "_rows" / "curves").glob("[!.]*.json"))
+
+
+@pytest.fixture
+def grid_file(tiny_grid: Any, tmp_path: Path) -> Path:
+    tiny_grid(steps=400, every=100)
+    return tmp_path / "tiny.yaml"
+
+
+@pytest.mark.ray
+def test_a_sigkilled_driver_loses_nothing_but_the_attempt(
+    grid_file: Path, tiny_grid: Any, tmp_path: Path, run: Any, same: Any
+) -> None:
+    root = tmp_path / "killed" / "tiny"
+    first = start(grid_file, tmp_path / "killed")
+    wait_for(lambda: curves_of(root))
+    first.kill()
+    first.communicate()
+    code, text = finish(start(grid_file, tmp_path / "killed"))
+    assert code == 0, text
+    run(tiny_grid(steps=400, every=100), tmp_path / "undisturbed")
+    same(root, tmp_path / "undisturbed" / "tiny")
+    attempts = load(root).attempts
+    lost = attempts[attempts["outcome"] == "lost"]
+    assert len(lost) >= 1 and set(lost["epoch"]) == {1}
+    assert set(attempts[attempts["outcome"] == "completed"]["epoch"]) <= {1, 2}
+    assert not list(root.glob("checkpoints/*")) and not list(root.glob("codes/*"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("options", [["--local"], pytest.param([], marks=pytest.mark.ray)])
+def test_a_signal_ends_a_run_cleanly_with_130_and_running_again_finishes_it(
+    grid_file: Path, tmp_path: Path, number: signal.Signals, options: list[str]
+) -> None:
+    root = tmp_path / "out" / "tiny"
+    process = start(grid_file, tmp_path / "out", *options)
+    wait_for(lambda: curves_of(root))
+    process.send_signal(number)
+    code, text = finish(process)
+    assert code == 130, text
+    assert "to go on: latentgrid run" in text
+    attempts = load(root).attempts
+    assert "interrupted" in set(attempts["outcome"])
+    assert not set(attempts["outcome"]) & {"running", "lost", "failed"}
+    assert list(root.glob("checkpoints/*/*.pt"))
+    code, text = finish(start(grid_file, tmp_path / "out", "--local"))
+    assert code == 0, text
+    assert set(load(root).trials["status"]) == {"completed"}
+
+
+def test_a_second_driver_is_refused_while_the_first_lives(grid_file: Path, tmp_path: Path) -> None:
+    root = tmp_path / "out" / "tiny"
+    first = start(grid_file, tmp_path / "out", "--local")
+    wait_for(lambda: curves_of(root))
+    code, text = finish(start(grid_file, tmp_path / "out", "--local"))
+    assert code == 2
+    assert f"study tiny is being run by host {os.uname().nodename}, pid {first.pid}" in text
+    first.send_signal(signal.SIGTERM)
+    assert finish(first)[0] == 130
+
+
+def test_status_from_the_files_while_it_runs(grid_file: Path, tmp_path: Path) -> None:
+    root = tmp_path / "out" / "tiny"
+    process = start(grid_file, tmp_path / "out", "--local")
+    wait_for(lambda: (root / "trials.parquet").exists() and curves_of(root))
+    command = [sys.executable, "-m", "orchestrator", "status", str(root), "--json"]
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    status = json.loads(shown.stdout)
+    assert status["trials"] == 2 and status["done"] < 2 and status["failed"] == 0
+    assert [trial["steps"] for trial in status["running"]] == [400]
+    process.send_signal(signal.SIGINT)
+    finish(process)

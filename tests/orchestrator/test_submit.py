@@ -1,0 +1,97 @@
+"""A study as a Ray job on a real local cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ray.job_submission import JobStatus, JobSubmissionClient
+
+from grids.load import load_grid
+from orchestrator import submit as submission
+from orchestrator.submit import JobRunning, follow, submission_id, submit
+from results import load
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.ray
+
+
+@pytest.fixture
+def dashboard(ray_cluster: str) -> str:
+    import ray
+
+    return f"http://{ray._private.worker._global_node.webui_url}"
+
+
+def wait_until_ended(client: JobSubmissionClient, job: str, seconds: float = 90.0) -> JobStatus:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        status = client.get_job_status(job)
+        if status.is_terminal():
+            return status
+        time.sleep(0.2)
+    raise AssertionError(client.get_job_logs(job))
+
+
+def test_a_submitted_study_runs_from_the_carried_files_and_is_refused_while_it_runs(
+    tiny_grid: Any, tmp_path: Path, dashboard: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grid = tiny_grid("submitted", steps=120)
+    client, job = submit(grid, dashboard, str(tmp_path / "out"))
+    assert job == submission_id("submitted") == "latentgrid-submitted"
+    with pytest.raises(JobRunning, match=f"{job}; stop it with: ray job stop {job}"):
+        submit(grid, dashboard, str(tmp_path / "out"))
+    assert asyncio.run(follow(client, job))
+    assert "tables:" in capsys.readouterr().out
+    details = client.get_job_info(job)
+    assert details.metadata is not None and details.metadata["study"] == "submitted"
+    frames = load(tmp_path / "out" / "submitted")
+    assert set(frames.trials["status"]) == {"completed"} and len(frames.trials) == 2
+    commits = set(frames.trials["code_version"])
+    assert commits == {details.metadata["commit"]}
+
+    _, again = submit(grid, dashboard, str(tmp_path / "out"))  # an ended job makes room
+    assert wait_until_ended(client, again) == JobStatus.SUCCEEDED
+    assert len(load(tmp_path / "out" / "submitted").attempts) == len(frames.attempts)
+
+
+def test_the_carried_files_are_all_that_a_worker_needs_of_ours(
+    tiny_grid: Any, tmp_path: Path
+) -> None:
+    submission._stage(tmp_path / "job", tiny_grid())
+    packages = ", ".join(submission.PACKAGES)
+    code = f"import {packages}; import orchestrator.cli; print(orchestrator.cli.__file__)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path / "job", capture_output=True, text=True
+    )
+    assert done.stdout.startswith(str(tmp_path / "job")), done.stderr
+    assert load_grid(tmp_path / "job" / "grid.yaml").study == "tiny"
+
+
+def test_ray_job_submit_with_the_source_tree_as_working_dir_works_as_well(
+    tiny_grid: Any, tmp_path: Path, dashboard: str
+) -> None:
+    grid = tiny_grid("by-hand")
+    submission._stage(tmp_path / "tree", grid)
+    client = JobSubmissionClient(dashboard)
+    job = client.submit_job(
+        entrypoint=f"python -m orchestrator run grid.yaml --out {tmp_path / 'out'}",
+        runtime_env={"working_dir": str(tmp_path / "tree")},
+    )
+    assert wait_until_ended(client, job) == JobStatus.SUCCEEDED, client.get_job_logs(job)
+    assert len(load(tmp_path / "out" / "by-hand").trials) == 2
+
+
+def test_an_address_where_nothing_answers_is_one_clear_line(tiny_grid: Any, tmp_path: Path) -> None:
+    tiny_grid()
+    command = [sys.executable, "-m", "orchestrator", "submit", str(tmp_path / "tiny.yaml")]
+    command += ["--address", "http://127.0.0.1:9", "--out", "/tmp/out"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    [line] = done.stderr.strip().splitlines()
+    assert "http://127.0.0.1:9" in line

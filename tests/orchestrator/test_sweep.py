@@ -1,0 +1,248 @@
+"""The sweep on a real local cluster, undisturbed and with parts of it dying."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import pytest
+import ray
+from ray.util.state import list_actors, list_tasks
+
+from grids.settings import Resources
+from orchestrator import sweep
+from orchestrator.session import Session
+from orchestrator.sweep import run_sweep
+from orchestrator.trainer_actor import TrainerActor
+from orchestrator.trial_run import TrialRun
+from results import load
+from results.store import StudyFolder
+from trainers.fit import Training
+
+# Workers cannot import this file: what they need of it travels with the actor's class.
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
+
+
+class SlowTraining(Training):
+    """Slow enough to be killed in the middle, with the very same answers."""
+
+    def advance(self, steps: int) -> None:
+        time.sleep(0.05 * steps)
+        super().advance(steps)
+
+
+class SlowActor(TrainerActor):
+    make_run = functools.partial(TrialRun, make_training=SlowTraining)
+
+
+class Seeds12Misbehave(Training):
+    def advance(self, steps: int) -> None:
+        if self.trial.seed == 1:
+            raise RuntimeError("no such kernel")
+        super().advance(steps)
+        if self.trial.seed == 2:
+            self._sums += float("nan")
+
+
+class MisbehavingActor(TrainerActor):
+    make_run = functools.partial(TrialRun, make_training=Seeds12Misbehave)
+
+
+fast_sweep = functools.partial(run_sweep, pause_seconds=0.1)
+
+
+def disturbed(disturb: Callable[[Session], None], **options: Any) -> Callable[[Session], Any]:
+    """A sweep with a thread beside it that disturbs it once."""
+
+    def execute(session: Session) -> dict[str, str]:
+        thread = threading.Thread(target=disturb, args=(session,), daemon=True)
+        thread.start()
+        unscored = fast_sweep(session, **options)
+        thread.join(timeout=1)
+        assert not thread.is_alive(), "the sweep ended before it was disturbed"
+        return unscored
+
+    return execute
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(0.05)
+    raise AssertionError("waited in vain")
+
+
+def test_the_sweep_and_the_twin_leave_the_same_tables(
+    tiny_grid: Any, tmp_path: Path, run: Any, same: Any
+) -> None:
+    grid = tiny_grid(every=3, frameworks="[beta_vae, ada_gvae]")
+    run(grid, tmp_path / "twin")
+    session = run(grid, tmp_path / "ray", fast_sweep)
+    assert session.unscored == {}
+    same(tmp_path / "twin" / "tiny", tmp_path / "ray" / "tiny")
+    assert list((session.folder.root / "codes").glob("*")) == []
+    outcomes = load(session.folder.root).attempts["outcome"]
+    assert set(outcomes) == {"completed"}
+
+
+def test_rays_dashboard_shows_study_trial_and_metrics_by_name(
+    tiny_grid: Any, tmp_path: Path, run: Any
+) -> None:
+    grid = tiny_grid("named")
+    run(grid, tmp_path, fast_sweep)
+    actors = list_actors(detail=True, limit=1000)
+    assert "latentgrid named" in {actor.repr_name for actor in actors}
+    names = {task.name for task in list_tasks(limit=10_000)}
+    assert {f"named/{trial.trial_id}" for trial in grid.trials} <= names
+    assert "score mig,factor_vae" in names
+
+
+def test_a_killed_trial_worker_costs_an_attempt_and_no_row(
+    tiny_grid: Any, tmp_path: Path, run: Any, same: Any
+) -> None:
+    grid = tiny_grid(steps=40)
+
+    def kill_trainer(session: Session) -> None:
+        def training() -> Any:
+            attempts = session.frames().attempts
+            found = attempts[(attempts["kind"] == "trial") & (attempts["outcome"] == "running")]
+            return found["pid"].tolist()
+
+        os.kill(wait_for(training)[0], signal.SIGKILL)
+
+    run(grid, tmp_path / "a")
+    root = run(grid, tmp_path / "b", disturbed(kill_trainer, actor=SlowActor)).folder.root
+    same(tmp_path / "a" / "tiny", root)
+    attempts = load(root).attempts
+    assert attempts[attempts["kind"] == "trial"]["outcome"].tolist().count("lost") == 1
+    assert attempts[attempts["outcome"] == "lost"]["lower_bound"].all()
+
+
+@pytest.mark.parametrize("for_good", [False, True], ids=["SIGKILL", "ray.kill"])
+def test_a_killed_metric_pool_loses_no_score(
+    tiny_grid: Any, tmp_path: Path, run: Any, same: Any, for_good: bool
+) -> None:
+    grid = tiny_grid(steps=20, every=2)
+
+    def kill_pool(session: Session) -> None:
+        name = f"metrics tiny {session.lease.epoch}"
+
+        def pool() -> Any:
+            try:
+                return ray.get_actor(name)
+            except ValueError:
+                return None
+
+        actor = wait_for(pool)
+        wait_for(lambda: len(session.frames().scores) > 0)
+        if for_good:
+            ray.kill(actor)
+        else:
+            os.kill(ray.get(actor.pid.remote()), signal.SIGKILL)
+
+    run(grid, tmp_path / "a")
+    run(grid, tmp_path / "b", disturbed(kill_pool, actor=SlowActor))
+    same(tmp_path / "a" / "tiny", tmp_path / "b" / "tiny")
+
+
+def test_one_trial_diverges_and_one_always_raises_while_the_rest_complete(
+    tiny_grid: Any, tmp_path: Path, run: Any
+) -> None:
+    grid = tiny_grid(seeds="[0, 1, 2, 3]")
+    sweep_ = functools.partial(run_sweep, actor=MisbehavingActor, pause_seconds=1.0)
+    frames = load(run(grid, tmp_path, sweep_).folder.root)
+    rows = frames.trials.set_index("seed")
+    assert rows["status"].to_dict() == {
+        0: "completed",
+        1: "failed",
+        2: "diverged",
+        3: "completed",
+    }
+    assert "RuntimeError: no such kernel" in rows.loc[1, "error"]
+    tries = frames.attempts[frames.attempts["trial_id"] == grid.trials[1].trial_id]
+    assert len(tries) == 3
+    pauses = tries["started_at"].sort_values().diff().dropna().dt.total_seconds().tolist()
+    assert pauses[0] > 0.75 and pauses[1] > 1.5  # it doubles, with a quarter of jitter
+    assert len(frames.attempts[frames.attempts["trial_id"] == grid.trials[2].trial_id]) == 1
+
+
+def test_an_interrupted_sweep_keeps_checkpoints_and_goes_on_to_the_same_tables(
+    tiny_grid: Any, tmp_path: Path, run: Any, same: Any
+) -> None:
+    grid = tiny_grid(steps=60)
+
+    def interrupt(session: Session) -> None:
+        wait_for(lambda: list(session.folder.rows_dir("curves").glob("[!.]*.json")))
+        session.interrupt()
+
+    run(grid, tmp_path / "a")
+    root = run(grid, tmp_path / "b", disturbed(interrupt, actor=SlowActor)).folder.root
+    stopped = load(root)
+    assert set(stopped.attempts["outcome"]) == {"interrupted"}
+    assert len(list(root.glob("checkpoints/*/*.pt"))) == len(stopped.attempts) > 0
+    assert len(stopped.trials) == 0
+    run(grid, tmp_path / "b", fast_sweep)
+    same(tmp_path / "a" / "tiny", root)
+    attempts = load(root).attempts
+    assert attempts["resumed_from"].notna().sum() == len(stopped.attempts)
+
+
+def test_logical_gpus_are_never_oversubscribed_and_their_shares_are_in_the_ledger(
+    tiny_grid: Any, tmp_path: Path, run: Any
+) -> None:
+    grid = tiny_grid(
+        steps=10, seeds="[0, 1, 2, 3, 4, 5]", more="resources: {gpus: 0.5, cpus: 0.25}"
+    )
+    session = run(grid, tmp_path, functools.partial(fast_sweep, actor=SlowActor))
+    attempts = load(session.folder.root).attempts
+    trials = attempts[attempts["kind"] == "trial"]
+    assert (trials["gpu_share"] == 0.5).all() and (trials["cpus"] == 0.25).all()
+    allocated = (trials["allocated_gpu_seconds"] - 0.5 * trials["wall_seconds"]).abs()
+    assert (allocated < 1e-9).all()
+    events = [(t, 0.5) for t in trials["started_at"]] + [(t, -0.5) for t in trials["ended_at"]]
+    held, most = 0.0, 0.0
+    for _, share in sorted(events):
+        held += share
+        most = max(most, held)
+    assert 0.5 < most <= 2.0
+
+
+def test_scoring_beside_trainers_that_hold_every_cpu_still_finishes(
+    tiny_grid: Any, tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "MAX_BACKLOG", 2)
+    grid = tiny_grid(seeds="[0, 1, 2, 3, 4, 5]", every=1)
+    frames = load(run(grid, tmp_path, fast_sweep).folder.root)
+    assert len(frames.trials) == 6
+    assert len(frames.scores[["trial_id", "step", "metric"]].drop_duplicates()) == 6 * 6 * 2
+
+
+def test_a_request_that_no_node_can_meet_is_named_with_what_the_nodes_have() -> None:
+    assert sweep.unmet_request([Resources(gpus=0.5), Resources(cpus=2)]) is None
+    refusal = sweep.unmet_request([Resources(gpus=4)])
+    assert refusal is not None
+    assert "no node can give a trial 1 CPU, 4 GPU" in refusal
+    assert "the nodes have 2 CPU, 2 GPU" in refusal
+
+
+def test_a_stopped_study_leaves_no_actor_behind(tiny_grid: Any, tmp_path: Path, run: Any) -> None:
+    run(tiny_grid("leaves-none"), tmp_path, fast_sweep)
+
+    def alive() -> list[Any]:
+        actors = list_actors(detail=True, filters=[("state", "!=", "DEAD")], limit=1000)
+        return [a for a in actors if "leaves-none" in f"{a.name} {a.repr_name}"]
+
+    wait_for(lambda: not alive())
+    assert StudyFolder(tmp_path / "leaves-none").outcomes()

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from grids.load import Grid
+from orchestrator import checkpoints
+from orchestrator.trial_run import TrialRun
+from orchestrator.work import Unit
+from results import load
+from results.schema import PROVENANCE
+from results.store import StudyFolder
+from trainers.fit import Training
+
+
+def unit_of(grid: Grid, root: Path, work: Any = "train") -> Unit:
+    return Unit(
+        work=work,
+        study=grid.study,
+        root=root,
+        epoch=0,
+        trial=grid.trials[0],
+        resources=grid.resources[0],
+        evaluate=grid.evaluate,
+        code_version="test",
+    )
+
+
+def run_to_end(run: TrialRun) -> TrialRun:
+    while not run.advance(0.01):
+        pass
+    return run
+
+
+def same_answers(a: StudyFolder, b: StudyFolder, trial_id: str) -> None:
+    """Rows (provenance aside), weights and pictures of a trial agree to the last bit."""
+    ours, theirs = load(a.root), load(b.root)
+    for table in ("trials", "curves"):
+        left, right = (
+            getattr(frames, table).drop(columns=[*PROVENANCE[table], "study"], errors="ignore")
+            for frames in (ours, theirs)
+        )
+        assert len(left) > 0
+        left, right = (t.sort_values(list(t.columns[:2]), ignore_index=True) for t in (left, right))
+        assert left.equals(right)
+    for name in (a.weights(trial_id).relative_to(a.root),):
+        left_state, right_state = (
+            torch.load(folder.root / name, weights_only=True) for folder in (a, b)
+        )
+        assert all(torch.equal(left_state[key], right_state[key]) for key in left_state)
+    with (
+        np.load(a.artifacts(trial_id) / "pictures.npz") as left_arrays,
+        np.load(b.artifacts(trial_id) / "pictures.npz") as right_arrays,
+    ):
+        assert sorted(left_arrays) == sorted(right_arrays)
+        assert all(np.array_equal(left_arrays[key], right_arrays[key]) for key in left_arrays)
+
+
+@pytest.mark.parametrize("interrupted_at", [1, 4])
+def test_an_interrupted_trial_goes_on_and_leaves_the_bytes_of_an_undisturbed_one(
+    tiny_grid: Any, tmp_path: Path, interrupted_at: int
+) -> None:
+    grid = tiny_grid(steps=7, every=3)
+    trial_id = grid.trials[0].trial_id
+    undisturbed = run_to_end(TrialRun(unit_of(grid, tmp_path / "a" / "tiny")))
+    # A clock that stands still but for one tick a look makes every `advance` one step long.
+    ticks = itertools.count()
+    first = TrialRun(unit_of(grid, tmp_path / "b" / "tiny"), clock=lambda: float(next(ticks)))
+    while first.step < interrupted_at:
+        assert not first.advance(0.0)
+    first.interrupt()
+    second = TrialRun(unit_of(grid, tmp_path / "b" / "tiny"))
+    assert second.step == interrupted_at
+    run_to_end(second)
+    same_answers(undisturbed.folder, second.folder, trial_id)
+    for step in (3, 6, 7):
+        codes = [np.load(r.folder.codes(trial_id, step))["codes"] for r in (undisturbed, second)]
+        assert np.array_equal(*codes)
+    assert not second.folder.checkpoint_dir(trial_id).exists()
+    attempts = load(second.folder.root).attempts.set_index("attempt_id")
+    assert attempts.loc[second.attempt.attempt_id, "resumed_from"] == first.attempt.attempt_id
+    assert set(attempts["outcome"]) == {"interrupted", "completed"}
+
+
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path: Path) -> None:
+    folder = StudyFolder(tmp_path / "s", epoch=0)
+    for step in (1, 2, 3):
+        checkpoints.save(folder, "t", "000000-a", step, {"step": step})
+    newest = sorted(folder.checkpoint_dir("t").iterdir())
+    assert [int(path.name.split(".")[1]) for path in newest] == [2, 3]
+    newest[-1].write_bytes(newest[-1].read_bytes()[:40])
+    found = checkpoints.newest(folder, "t")
+    assert (found.attempt_id, found.step, found.state) == ("000000-a", 2, {"step": 2})
+
+
+class NaNTraining(Training):
+    """Training whose loss is NaN from the third step on."""
+
+    def advance(self, steps: int) -> None:
+        super().advance(steps)
+        if self.step >= 3:
+            self._sums += float("nan")
+
+
+def test_a_trial_whose_loss_becomes_nan_ends_diverged_with_a_row_and_no_codes(
+    tiny_grid: Any, tmp_path: Path
+) -> None:
+    grid = tiny_grid()
+    run = run_to_end(TrialRun(unit_of(grid, tmp_path / "tiny"), make_training=NaNTraining))
+    [row] = load(run.folder.root).trials.to_dict("records")
+    assert (row["status"], row["steps_done"]) == ("diverged", 3)
+    assert np.isnan(row["final_loss"])
+    assert not run.folder.codes_dir.exists()
+    assert not run.folder.weights(grid.trials[0].trial_id).exists()
+
+
+class RaisingTraining(Training):
+    def advance(self, steps: int) -> None:
+        raise RuntimeError("no such kernel")
+
+
+def test_an_error_closes_the_attempt_with_its_traceback_and_is_raised(
+    tiny_grid: Any, tmp_path: Path
+) -> None:
+    run = TrialRun(unit_of(tiny_grid(), tmp_path / "tiny"), make_training=RaisingTraining)
+    with pytest.raises(RuntimeError, match="no such kernel"):
+        run.advance(1.0)
+    [attempt] = load(run.folder.root).attempts.to_dict("records")
+    assert attempt["outcome"] == "failed"
+    assert "RuntimeError: no such kernel" in attempt["error"]
+    assert "no such kernel" in run.log.path.read_text()
+    run.interrupt()  # Tune calls cleanup after an error: it must change nothing
+    assert len(load(run.folder.root).attempts) == 1
+
+
+def test_encoding_a_finished_trial_again_gives_the_codes_of_the_training_run(
+    tiny_grid: Any, tmp_path: Path
+) -> None:
+    grid = tiny_grid()
+    trained = run_to_end(TrialRun(unit_of(grid, tmp_path / "tiny")))
+    path = trained.folder.codes(grid.trials[0].trial_id, 6)
+    codes = np.load(path)["codes"]
+    path.unlink()
+    before = load(trained.folder.root)
+    run_to_end(TrialRun(unit_of(grid, tmp_path / "tiny", work="encode")))
+    assert np.array_equal(np.load(path)["codes"], codes)
+    after = load(trained.folder.root)
+    assert after.curves.equals(before.curves)
+    columns = ["trial_id", "status", "attempt_id", "train_seconds"]
+    assert after.trials[columns].equals(before.trials[columns])
+
+
+def test_codes_are_row_major_and_carry_their_factor_sizes(tiny_grid: Any, tmp_path: Path) -> None:
+    grid = tiny_grid()
+    run = run_to_end(TrialRun(unit_of(grid, tmp_path / "tiny")))
+    with np.load(run.folder.codes(grid.trials[0].trial_id, 6)) as arrays:
+        assert arrays["factor_sizes"].tolist() == [2] * 6
+        assert arrays["codes"].shape == arrays["logvar"].shape == (1, 64, 2)
+        assert run.training is not None
+        last = torch.tensor([[0, 0, 0, 0, 0, 1]])  # cell 1: only the last factor has moved
+        pixels = run.training._pixels.to_float(run.dataset.images(last))
+        with torch.inference_mode():
+            mean, _ = run.training.model.encode(pixels)
+        np.testing.assert_allclose(arrays["codes"][0, 1], mean[0].numpy(), rtol=1e-4, atol=1e-5)
