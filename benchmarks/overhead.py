@@ -1,6 +1,6 @@
 """What a trial costs beyond its own work: trials that do nothing, through our whole path.
 
-Against bare Ray Tune (a class trainable that is done at once, reuse_actors, loggers off) in the same
+Against bare Ray Tune (a class trainable that is done at once, reuse_actors, no loggers) in the same
 run on the same cluster. Ours includes the attempts, curves, weights, pictures, codes and rows on
 disk, and scoring with two metrics in the pool.
 
@@ -27,7 +27,7 @@ from ray import tune
 from ray.tune import CheckpointConfig, RunConfig, TuneConfig
 from ray.tune.search.basic_variant import BasicVariantGenerator
 
-from grids.load import grid_of
+from grids.load import load_grid
 from orchestrator import cluster, machine
 from orchestrator.session import study_session
 from orchestrator.sweep import TUNE_ENVIRONMENT, run_sweep
@@ -114,9 +114,11 @@ def bare_seconds(trials: int) -> float:
 
 
 def our_seconds(trials: int) -> float:
-    grid = grid_of(GRID.format(seeds=", ".join(map(str, range(trials)))))
-    started = time.perf_counter()
     with tempfile.TemporaryDirectory() as out:
+        path = Path(out) / "nothing.yaml"
+        path.write_text(GRID.format(seeds=", ".join(map(str, range(trials)))))
+        grid = load_grid(path)
+        started = time.perf_counter()
         folder = StudyFolder(Path(out) / grid.study)
         with study_session(grid, folder, waiting=print, each=lambda session: None) as session:
             unscored = run_sweep(session, actor=NothingActor)

@@ -1,4 +1,4 @@
-"""`latentgrid plan` of a grid of Locatello's size, Python's start included: seconds and peak memory.
+"""`latentgrid plan` of a grid of Locatello's size, Python's start included: seconds and memory.
 
 python benchmarks/plan.py
 """

@@ -91,6 +91,12 @@ class Trial:
                 f"is {self.model.name}, for images of side {self.model.image_size}, while those of "
                 f"{self.dataset.name} have {self.dataset.image_shape[1]}; valid: equal sides",
             )
+        if self.reconstruction.name == "bernoulli" and self.dataset.standardise:
+            raise FieldError(
+                "reconstruction",
+                "is bernoulli, whose targets are in [0, 1], and dataset.standardise is true; "
+                "valid: mse, or standardise: false",
+            )
         if isinstance(self.framework, AdaGVAE) and self.framework.k is not None:
             num_factors = len(self.dataset.factor_names)
             if self.framework.k > num_factors:

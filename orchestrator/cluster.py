@@ -39,11 +39,8 @@ def connected(address: str, study: str, console: Console) -> Iterator[None]:
         raise InputError(f"--address {address}: {str(error).splitlines()[0]}") from None
     try:
         if context.dashboard_url:
-            login = (
-                ""
-                if os.environ.get("RAY_AUTH_MODE") != "token"
-                else (" (asks for the token that `ray get-auth-token` prints)")
-            )
+            asks = os.environ.get("RAY_AUTH_MODE") == "token"
+            login = " (its token: ray get-auth-token)" if asks else ""
             console.print(f"Ray dashboard: http://{context.dashboard_url}{login}")
         yield
     finally:

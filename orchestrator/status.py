@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from grids.load import Grid, load_grid
+from metrics import METRICS
 from results.hours import account, by_stage
 from results.store import StudyFolder
 from results.tables import Frames, load
@@ -109,7 +110,9 @@ def status_of(grid: Grid, frames: Frames) -> Status:
 
 
 def score_summary(grid: Grid, frames: Frames) -> pd.DataFrame:
-    """Final scores over seeds: a row for each combination of swept parameters and each score.
+    """Final scores over seeds: a row for each combination of swept parameters and each metric.
+
+    Of a metric that gives several scores, the first one, which is its own value.
 
     Columns: the parameters that differ between trials (the seed left out), `score`, `mean`, `sd`
     (ddof 1, NaN for one seed), `n`.
@@ -123,8 +126,11 @@ def score_summary(grid: Grid, frames: Frames) -> pd.DataFrame:
         if name not in derived and rows[name].astype(str).nunique() > 1
     ]
     scores = frames.scores
+    own = [METRICS[metric].scores[0] for metric in grid.evaluate.metrics]
     final = scores[
-        (scores["step"] == scores["trial_id"].map(steps)) & (scores["size"] == grid.evaluate.final)
+        (scores["step"] == scores["trial_id"].map(steps))
+        & (scores["size"] == grid.evaluate.final)
+        & scores["score"].isin(own)
     ]
     joined = final.merge(rows[["trial_id", *swept]], on="trial_id")
     if joined["representation"].nunique() > 1:

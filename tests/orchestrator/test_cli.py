@@ -119,7 +119,7 @@ def test_bad_input_is_one_line_exit_2_and_nothing_written(tiny_grid: Any, tmp_pa
     bad = tmp_path / "bad.yaml"
     bad.write_text(good.read_text().replace("beta: 1e-3", "beta: -1"))
     line = one_line(latentgrid("run", bad, "--out", out, "--local"))
-    assert f"{bad}:6:" in line and "beta is -1" in line
+    assert f"{bad}:7:" in line and "beta is -1" in line
     assert not out.exists()
     file = tmp_path / "a file"
     file.touch()

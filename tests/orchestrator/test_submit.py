@@ -76,12 +76,23 @@ def test_the_carried_files_are_all_that_a_worker_needs_of_ours(
 def test_ray_job_submit_with_the_source_tree_as_working_dir_works_as_well(
     tiny_grid: Any, tmp_path: Path, dashboard: str
 ) -> None:
+    """On workers that have nothing of ours: the development installation is taken out of sight."""
     grid = tiny_grid("by-hand")
     submission._stage(tmp_path / "tree", grid)
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / "sitecustomize.py").write_text(
+        "import sys\n"
+        "sys.meta_path[:] = [f for f in sys.meta_path if '__editable__' not in f.__module__]\n"
+    )
+    environment = {"PYTHONPATH": str(hidden)}
+    command = [sys.executable, "-c", "import orchestrator"]
+    alone = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert "No module named 'orchestrator'" in alone.stderr
     client = JobSubmissionClient(dashboard)
     job = client.submit_job(
         entrypoint=f"python -m orchestrator run grid.yaml --out {tmp_path / 'out'}",
-        runtime_env={"working_dir": str(tmp_path / "tree")},
+        runtime_env={"working_dir": str(tmp_path / "tree"), "env_vars": environment},
     )
     assert wait_until_ended(client, job) == JobStatus.SUCCEEDED, client.get_job_logs(job)
     assert len(load(tmp_path / "out" / "by-hand").trials) == 2
