@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shlex
 import shutil
 import tempfile
@@ -70,6 +71,9 @@ def _stage(folder: Path, grid: Grid) -> None:
         ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
         shutil.copytree(source / package, folder / package, ignore=ignored)
     (folder / "grid.yaml").write_text(grid.text, encoding="utf-8")
+    # Ray deletes a package some time after its last job has ended, also under a new job that
+    # carries the very same files: so no two submissions do.
+    (folder / "submission.txt").write_text(secrets.token_hex(16))
 
 
 async def follow(client: JobSubmissionClient, job: str) -> bool:

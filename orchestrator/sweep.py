@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import secrets
 import tempfile
 import time
 from collections.abc import Callable, Sequence, Set
@@ -183,7 +184,6 @@ class Pool:
 
     def __init__(self, session: Session, slots: int) -> None:
         self.session = session
-        self.name = f"metrics {session.grid.study} {session.lease.epoch}"
         cluster_cpus = sum(node.get("CPU", 0.0) for node in nodes())
         trainer_cpus = slots * max((r.cpus for r in session.grid.resources), default=1.0)
         # Where trainers can hold every CPU, scoring has to run beside them or never (it is niced).
@@ -195,9 +195,11 @@ class Pool:
         self._looked = 0.0
 
     def _start(self) -> None:
+        # Never the name of a pool before it: Ray frees a name some time after a death.
+        name = f"metrics {self.session.grid.study} {secrets.token_hex(3)}"
         self.actor = (
             ray.remote(MetricPool)
-            .options(name=self.name, num_cpus=0, max_restarts=-1, max_task_retries=0)
+            .options(name=name, num_cpus=0, max_restarts=-1, max_task_retries=0)
             .remote(
                 self.session.folder,
                 self.session.grid.evaluate,

@@ -13,7 +13,7 @@ os.environ["HOME"] = tempfile.mkdtemp(prefix="latentgrid-home-")
 os.environ["RAY_AUTH_MODE"] = "disabled"
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ.pop("RAY_ADDRESS", None)
-# A Ray job runs the `python` that its cluster finds first: this one, as in an activated environment.
+# A Ray job runs the `python` that its cluster finds first: this one, as if it were activated.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 import pytest
@@ -79,5 +79,11 @@ def ray_cluster() -> Iterator[str]:
         log_to_driver=False,
         logging_level="ERROR",
     )
-    yield context.address_info["address"]
+    yield f"http://{context.dashboard_url}"
     ray.shutdown()
+
+
+@pytest.fixture
+def dashboard(ray_cluster: str) -> str:
+    """Where the shared cluster's dashboard and job server listen."""
+    return ray_cluster

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -68,6 +69,23 @@ def test_a_sigkilled_driver_loses_nothing_but_the_attempt(
     assert len(lost) >= 1 and set(lost["epoch"]) == {1}
     assert set(attempts[attempts["outcome"] == "completed"]["epoch"]) <= {1, 2}
     assert not list(root.glob("checkpoints/*")) and not list(root.glob("codes/*"))
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_a_driver_killed_again_and_again_at_random_moments_ends_with_the_same_rows(
+    grid_file: Path, tiny_grid: Any, tmp_path: Path, run: Any, same: Any
+) -> None:
+    moments = random.Random(0)
+    for _ in range(6):
+        process = start(grid_file, tmp_path / "killed")
+        time.sleep(moments.uniform(4, 16))  # Ray is up after about four seconds
+        process.kill()
+        process.communicate()
+    code, text = finish(start(grid_file, tmp_path / "killed"))
+    assert code == 0, text
+    run(tiny_grid(steps=400, every=100), tmp_path / "undisturbed")
+    same(tmp_path / "killed" / "tiny", tmp_path / "undisturbed" / "tiny")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

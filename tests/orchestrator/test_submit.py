@@ -21,13 +21,6 @@ ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.ray
 
 
-@pytest.fixture
-def dashboard(ray_cluster: str) -> str:
-    import ray
-
-    return f"http://{ray._private.worker._global_node.webui_url}"
-
-
 def wait_until_ended(client: JobSubmissionClient, job: str, seconds: float = 90.0) -> JobStatus:
     end = time.monotonic() + seconds
     while time.monotonic() < end:

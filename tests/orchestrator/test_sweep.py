@@ -6,9 +6,9 @@ import functools
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -65,11 +65,11 @@ def disturbed(disturb: Callable[[Session], None], **options: Any) -> Callable[[S
     """A sweep with a thread beside it that disturbs it once."""
 
     def execute(session: Session) -> dict[str, str]:
-        thread = threading.Thread(target=disturb, args=(session,), daemon=True)
-        thread.start()
-        unscored = fast_sweep(session, **options)
-        thread.join(timeout=1)
-        assert not thread.is_alive(), "the sweep ended before it was disturbed"
+        with ThreadPoolExecutor(1) as threads:
+            disturbance = threads.submit(disturb, session)
+            unscored = fast_sweep(session, **options)
+            assert disturbance.done(), "the sweep ended before it was disturbed"
+            disturbance.result()
         return unscored
 
     return execute
@@ -98,13 +98,13 @@ def test_the_sweep_and_the_twin_leave_the_same_tables(
 
 
 def test_rays_dashboard_shows_study_trial_and_metrics_by_name(
-    tiny_grid: Any, tmp_path: Path, run: Any
+    tiny_grid: Any, tmp_path: Path, run: Any, dashboard: str
 ) -> None:
     grid = tiny_grid("named")
     run(grid, tmp_path, fast_sweep)
-    actors = list_actors(detail=True, limit=1000)
+    actors = list_actors(dashboard, detail=True, limit=1000)
     assert "latentgrid named" in {actor.repr_name for actor in actors}
-    names = {task.name for task in list_tasks(limit=10_000)}
+    names = {task.name for task in list_tasks(dashboard, limit=10_000)}
     assert {f"named/{trial.trial_id}" for trial in grid.trials} <= names
     assert "score mig,factor_vae" in names
 
@@ -134,19 +134,13 @@ def test_a_killed_trial_worker_costs_an_attempt_and_no_row(
 def test_a_killed_metric_pool_loses_no_score(
     tiny_grid: Any, tmp_path: Path, run: Any, same: Any, for_good: bool
 ) -> None:
-    grid = tiny_grid(steps=20, every=2)
+    study = "pool-gone" if for_good else "pool-killed"
+    grid = tiny_grid(study, steps=20, every=2)
 
     def kill_pool(session: Session) -> None:
-        name = f"metrics tiny {session.lease.epoch}"
-
-        def pool() -> Any:
-            try:
-                return ray.get_actor(name)
-            except ValueError:
-                return None
-
-        actor = wait_for(pool)
         wait_for(lambda: len(session.frames().scores) > 0)
+        [name] = [n for n in ray.util.list_named_actors() if n.startswith(f"metrics {study} ")]
+        actor = ray.get_actor(name)
         if for_good:
             ray.kill(actor)
         else:
@@ -154,7 +148,7 @@ def test_a_killed_metric_pool_loses_no_score(
 
     run(grid, tmp_path / "a")
     run(grid, tmp_path / "b", disturbed(kill_pool, actor=SlowActor))
-    same(tmp_path / "a" / "tiny", tmp_path / "b" / "tiny")
+    same(tmp_path / "a" / study, tmp_path / "b" / study)
 
 
 def test_one_trial_diverges_and_one_always_raises_while_the_rest_complete(
@@ -237,11 +231,13 @@ def test_a_request_that_no_node_can_meet_is_named_with_what_the_nodes_have() -> 
     assert "the nodes have 2 CPU, 2 GPU" in refusal
 
 
-def test_a_stopped_study_leaves_no_actor_behind(tiny_grid: Any, tmp_path: Path, run: Any) -> None:
+def test_a_stopped_study_leaves_no_actor_behind(
+    tiny_grid: Any, tmp_path: Path, run: Any, dashboard: str
+) -> None:
     run(tiny_grid("leaves-none"), tmp_path, fast_sweep)
 
     def alive() -> list[Any]:
-        actors = list_actors(detail=True, filters=[("state", "!=", "DEAD")], limit=1000)
+        actors = list_actors(dashboard, detail=True, filters=[("state", "!=", "DEAD")], limit=1000)
         return [a for a in actors if "leaves-none" in f"{a.name} {a.repr_name}"]
 
     wait_for(lambda: not alive())
