@@ -67,4 +67,6 @@ def score(name: str, table: CodeTable, *, size: str, seed: int) -> dict[str, flo
     metric = METRICS[name]
     if size not in metric.sizes:
         raise ValueError(f"size {size!r} of {name}: valid: {', '.join(metric.sizes)}")
-    return metric.function(table, seed=seed, **metric.sizes[size])
+    values = metric.function(table, seed=seed, **metric.sizes[size])
+    assert tuple(values) == metric.scores, f"{name} gave {tuple(values)}, not {metric.scores}"
+    return values

@@ -5,16 +5,19 @@ from __future__ import annotations
 import shutil
 
 from grids.load import Grid
+from results.lease import LeaseHeld
 from results.schema import SchemaError
 from results.store import FINAL, StudyFolder, trial_record_name
 from results.tables import rows_of_trials
+
+TRIALS_AT_ONCE = 2000  # their curves are held in memory
 
 
 def adopt(folder: StudyFolder, grid: Grid) -> list[str]:
     """Copies rows, weights and pictures of finished trials into `folder`; returns their ids.
 
-    The trial's row says in `adopted_from` where it comes from. Its hours stay in the ledger of the
-    study that paid them, so that no hour is counted twice.
+    The trial's row says in `adopted_from` where it comes from. Its attempts stay in the ledger of
+    the study that paid them, so that no hour is counted twice.
     """
     outcomes = folder.outcomes()
     wanted = {t.trial_id for t in grid.trials if outcomes.get(t.trial_id) not in FINAL}
@@ -25,16 +28,18 @@ def adopt(folder: StudyFolder, grid: Grid) -> list[str]:
             continue
         try:
             theirs = other.outcomes()
-            found = {trial_id for trial_id in wanted if theirs.get(trial_id) in FINAL}
-            taken = _copy(other, folder, found) if found else []
-        except SchemaError:
+            found = sorted(trial_id for trial_id in wanted if theirs.get(trial_id) in FINAL)
+            taken: list[str] = []
+            for first in range(0, len(found), TRIALS_AT_ONCE):
+                taken += _copy(other, folder, found[first : first + TRIALS_AT_ONCE])
+        except (SchemaError, LeaseHeld):
             continue  # another study's damage is for its own commands to report
         adopted += taken
         wanted.difference_update(taken)
     return adopted
 
 
-def _copy(other: StudyFolder, folder: StudyFolder, trial_ids: set[str]) -> list[str]:
+def _copy(other: StudyFolder, folder: StudyFolder, trial_ids: list[str]) -> list[str]:
     """Weights first, the trial's row last: a trial with a row has all that belongs to it."""
     trials, curves, scores = (
         rows_of_trials(other, table, trial_ids) for table in ("trials", "curves", "scores")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ import torch
 
 from results.store import StudyFolder
 
+_NAME = re.compile(r"[^.]+\.[0-9]{12}\.pt")
 KEPT = 2  # the newest, and the one before in case a disk tore the newest
 
 
@@ -31,9 +33,8 @@ def save(
     """Writes one checkpoint whole and drops all but the newest `KEPT`."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    directory = folder.checkpoint_dir(trial_id)
-    folder.write(directory / f"{attempt_id}.{step:012d}.pt", buffer.getvalue())
-    for old in _newest_first(directory)[KEPT:]:
+    folder.write(_path(folder, trial_id, attempt_id, step), buffer.getvalue())
+    for old in _newest_first(folder.checkpoint_dir(trial_id))[KEPT:]:
         old.unlink(missing_ok=True)
 
 
@@ -49,5 +50,16 @@ def newest(folder: StudyFolder, trial_id: str) -> Checkpoint:
     return NOTHING
 
 
+def discard(folder: StudyFolder, trial_id: str, checkpoint: Checkpoint) -> None:
+    """Deletes a checkpoint that can be read and yet not be used."""
+    _path(folder, trial_id, checkpoint.attempt_id or "", checkpoint.step).unlink(missing_ok=True)
+
+
+def _path(folder: StudyFolder, trial_id: str, attempt_id: str, step: int) -> Path:
+    return folder.checkpoint_dir(trial_id) / f"{attempt_id}.{step:012d}.pt"
+
+
 def _newest_first(directory: Path) -> list[Path]:
-    return sorted(directory.glob("*.pt"), key=lambda path: path.name.split(".")[1], reverse=True)
+    """Files of the name that `save` gives; whatever else lies there is left alone."""
+    found = [path for path in directory.glob("*.pt") if _NAME.fullmatch(path.name)]
+    return sorted(found, key=lambda path: path.name.split(".")[1], reverse=True)

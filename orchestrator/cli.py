@@ -17,12 +17,10 @@ from rich.console import Console
 
 from grids.load import load_grid
 from grids.trial import GridError
-from orchestrator.errors import InputError
-from results.lease import LeaseHeld
+from orchestrator.errors import Exit, InputError, first_line
+from results.lease import Fenced, LeaseHeld
 from results.schema import SchemaError
 from results.store import StudyFolder
-
-DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -44,9 +42,12 @@ def main() -> None:
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     try:
         app()
-    except (GridError, SchemaError, LeaseHeld, InputError) as error:
+    except (GridError, SchemaError, LeaseHeld, Fenced, InputError) as error:
         typer.echo(f"latentgrid: {error}", err=True)
-        sys.exit(WRONG_INPUT)
+        sys.exit(Exit.WRONG_INPUT)
+    except (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        typer.echo(f"latentgrid: {error.filename}: {error.strerror}", err=True)
+        sys.exit(Exit.WRONG_INPUT)
 
 
 def _say(line: str) -> None:
@@ -108,14 +109,17 @@ def submit(
     try:
         client, job = submit_job(grid, address, out)
     except (JobRunning, ConnectionError, RuntimeError) as error:
-        raise InputError(str(error).splitlines()[0]) from None
+        raise InputError(first_line(error)) from None
     _say(f"submitted {job}; Ctrl-C detaches, and `ray job logs -f {job}` follows again")
     try:
         succeeded = asyncio.run(follow(client, job))
     except KeyboardInterrupt:
         _say(f"detached; {job} goes on")
-        sys.exit(DONE)
-    sys.exit(DONE if succeeded else FAILED)
+        sys.exit(Exit.DONE)
+    except Exception as error:  # whatever the client's web library raises
+        _say(f"lost the connection ({first_line(error)}); the job may go on: {job}")
+        sys.exit(Exit.FAILED)
+    sys.exit(Exit.DONE if succeeded else Exit.FAILED)
 
 
 @app.command(epilog="Example: latentgrid status runs/quickstart --watch")
@@ -140,7 +144,8 @@ def status(
         while True:
             view = status_view(now, frames)
             live.update(Group(view, "", results_view(grid, frames)), refresh=True)
-            if not watch or now.done == now.trials and now.scores == now.scores_wanted:
+            over = now.done + now.failed == now.trials and not now.at_work
+            if not watch or over:
                 break
             time.sleep(2)
             now, grid, frames = read_status(study_dir)
@@ -163,10 +168,10 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score a representation that was made elsewhere."""
-    from metrics.npz import read_npz
     from rich.table import Table
 
     import metrics
+    from metrics.npz import read_npz
 
     names = metric or list(metrics.METRICS)
     for name in names:
@@ -198,10 +203,8 @@ def compact(study_dir: StudyDir) -> None:
 
     _check_study(study_dir)
     held = lease.acquire(StudyFolder(study_dir.absolute()), waiting=_say)
-    try:
+    with lease.Beating(held):
         merged = compact_tables(held.folder)
-    finally:
-        held.release()
     _say(f"merged {merged:,} small files")
 
 

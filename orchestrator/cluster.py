@@ -12,7 +12,7 @@ import ray
 from ray.job_config import JobConfig
 from rich.console import Console
 
-from orchestrator.errors import InputError
+from orchestrator.errors import InputError, first_line
 
 OBJECT_STORE_BYTES = 256 * 2**20  # arrays travel as files; the store holds a few references
 
@@ -36,7 +36,7 @@ def connected(address: str, study: str, console: Console) -> Iterator[None]:
             **settings,
         )
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise InputError(f"--address {address}: {str(error).splitlines()[0]}") from None
+        raise InputError(f"--address {address}: {first_line(error)}") from None
     try:
         if context.dashboard_url:
             asks = os.environ.get("RAY_AUTH_MODE") == "token"

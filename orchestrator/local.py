@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import traceback
 from collections.abc import Callable
 
 from orchestrator.scoring import score_files
@@ -19,21 +19,21 @@ def run_local(
     *,
     make_run: Callable[[Unit], TrialRun] = TrialRun,
     pause_seconds: float = 2.0,
-) -> dict[str, str]:
-    """Runs what is missing until nothing is, or the session has a reason to stop.
-
-    Returns the code files that could not be scored, with the errors.
-    """
-    _score(session)
-    while session.admits() and (units := session.missing()):
-        if tries := session.most_tries():
-            time.sleep(pause_seconds * 2.0 ** (tries - 1))
-        for unit in units:
-            if not session.admits():
-                break
-            _run(session, unit, make_run)
-            _score(session)
-    return session.queue.gave_up()
+) -> None:
+    """Runs what is missing until nothing is, or the session has a reason to stop."""
+    try:
+        _score(session)
+        while session.admits() and (units := session.missing()):
+            if tries := session.tries.most(units):
+                session.pause(pause_seconds * 2.0 ** (tries - 1))
+            for unit in units:
+                if not session.admits():
+                    break
+                _run(session, unit, make_run)
+                _score(session)
+    except Fenced as error:
+        session.stop(str(error))
+    session.unscored = session.queue.gave_up()
 
 
 def _run(session: Session, unit: Unit, make_run: Callable[[Unit], TrialRun]) -> None:
@@ -43,12 +43,12 @@ def _run(session: Session, unit: Unit, make_run: Callable[[Unit], TrialRun]) -> 
             if session.stop_reason is not None:
                 run.interrupt()
                 return
-    except Fenced as error:
-        session.stop(str(error))
+    except Fenced:
+        raise
     except Exception:
-        session.tried(unit, session.error_of(unit.trial.trial_id))
+        session.failed(unit, traceback.format_exc())
     else:
-        session.tried(unit, None)
+        session.tries.succeeded()
 
 
 def _score(session: Session) -> None:
@@ -56,9 +56,11 @@ def _score(session: Session) -> None:
     while session.stop_reason is None and (task := queue.take()):
         try:
             score_files(session.folder, task)
-        except Fenced as error:
-            session.stop(str(error))
-        except Exception as error:
-            queue.settle(task, str(error))
+        except Fenced:
+            raise
+        except Exception:
+            queue.settle(task, traceback.format_exc())
         else:
             queue.settle(task, None)
+    queue.waiting()
+    queue.drop_settled()

@@ -5,10 +5,19 @@ from __future__ import annotations
 import json
 
 from grids.load import Grid
+from grids.trial import canonical_json
 from orchestrator import machine
 from results.ledger import utc_now
 from results.schema import SCHEMA_VERSION
 from results.store import StudyFolder
+
+
+def _fingerprints(grid: Grid) -> dict[str, str]:
+    """By the dataset's parameters, as JSON."""
+    from trainers import make_dataset
+
+    datasets = {canonical_json(trial.to_dict()["dataset"]): trial.dataset for trial in grid.trials}
+    return {key: make_dataset(dataset).fingerprint for key, dataset in datasets.items()}
 
 
 def write(folder: StudyFolder, grid: Grid, code_version: str) -> None:
@@ -21,6 +30,7 @@ def write(folder: StudyFolder, grid: Grid, code_version: str) -> None:
         "epoch": folder.epoch,
         "code_version": code_version,
         "versions": machine.versions(),
+        "dataset_fingerprints": _fingerprints(grid),
         "started_at": utc_now().isoformat(),
     }
     folder.write(folder.study_yaml, grid.text.encode())

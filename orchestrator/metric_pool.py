@@ -1,18 +1,20 @@
 """The pool of scoring tasks: one actor that looks at the queue of code files, and tasks it starts.
 
 The actor holds no CPU and stands outside every placement group, so trainers can never starve it.
-It is told nothing: it finds code files by itself, so there is no message to lose. Killed, it is
-started again by Ray (or by the sweep) and finds the same files.
+It is told nothing: it finds code files by itself, so there is no message to lose. Where it dies,
+the sweep starts another one, which finds the same files.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import os
+import sys
 import threading
 import time
 import traceback
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import ray
 
@@ -22,25 +24,30 @@ from results.lease import Fenced
 from results.store import StudyFolder
 
 LOOK_SECONDS = 0.5
+HANG_SECONDS = 1800.0
 
 
 class PoolState(NamedTuple):
-    """`waiting` counts files that still lack scores, running tasks' files included."""
+    """`waiting` counts files that lack scores; `error` is why the pool cannot look at them now."""
 
     waiting: int
     gave_up: dict[str, str]
-    fenced: bool
+    error: str | None
 
 
 @ray.remote(max_retries=0)
 def score_task(folder: StudyFolder, task: Sequence[CodeFile]) -> None:
     # Trainers go first: on a full machine scoring takes what they leave.
     os.setpriority(os.PRIO_PROCESS, 0, 10)
-    score_files(folder, task)
+    faulthandler.dump_traceback_later(HANG_SECONDS, exit=True, file=sys.stderr)
+    try:
+        score_files(folder, task)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 class MetricPool:
-    """Starts at most `max_tasks` scoring tasks at a time, each holding `cpus_a_task` CPUs."""
+    """Keeps at most `max_tasks` scoring tasks running, each holding `cpus_a_task` CPUs."""
 
     def __init__(
         self,
@@ -52,14 +59,16 @@ class MetricPool:
     ) -> None:
         self.queue = ScoringQueue(folder, evaluate, steps)
         self.max_tasks = max_tasks
-        self.options = {
+        self.options: dict[str, Any] = {
             "name": "score " + ",".join(evaluate.metrics),
             "num_cpus": cpus_a_task,
             "scheduling_strategy": "SPREAD",
             # Ray 2.60 shows every GPU to tasks that asked for none.
             "runtime_env": {"env_vars": {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}},
         }
-        self.state = PoolState(len(self.queue.waiting()), {}, False)
+        self.running: dict[ray.ObjectRef[None], Sequence[CodeFile]] = {}
+        self.draining = False
+        self.state = PoolState(len(self.queue.waiting()), {}, None)
         threading.Thread(target=self._work, daemon=True).start()
 
     def status(self) -> PoolState:
@@ -68,27 +77,43 @@ class MetricPool:
     def pid(self) -> int:
         return os.getpid()
 
+    def drain(self, seconds: float) -> None:
+        """Starts no further task and waits for the running ones, about so long at most."""
+        self.draining = True
+        end = time.monotonic() + seconds
+        while self.running and time.monotonic() < end:
+            time.sleep(0.05)
+
     def _work(self) -> None:
-        running: dict[ray.ObjectRef[None], Sequence[CodeFile]] = {}
-        while not self.state.fenced:
-            while len(running) < self.max_tasks and (files := self.queue.take()):
-                started = score_task.options(**self.options).remote(self.queue.folder, files)
-                running[started] = files
-            waiting = len(self.queue.waiting()) + len(self.queue.in_flight)
-            self.state = PoolState(waiting, self.queue.gave_up(), False)
-            if not running:
+        while True:
+            try:
+                self._look()
+                waiting = len(self.queue.waiting())
+                self.state = PoolState(waiting, self.queue.gave_up(), None)
+            except Fenced:
+                return  # the driver finds it out by itself
+            except Exception:  # a listing may fail for a while; a dead thread would hang the sweep
+                self.state = self.state._replace(error=traceback.format_exc())
+            if not self.running or self.state.error:
                 time.sleep(LOOK_SECONDS)
-                continue
-            done, _ = ray.wait(list(running), num_returns=1, timeout=LOOK_SECONDS)
-            for reference in done:
-                task = running.pop(reference)
-                error: str | None = None
-                try:
-                    ray.get(reference)
-                except ray.exceptions.RayTaskError as failure:
-                    if isinstance(failure.cause, Fenced):
-                        self.state = self.state._replace(fenced=True)
-                    error = str(failure)
-                except ray.exceptions.RayError:
-                    error = traceback.format_exc()
-                self.queue.settle(task, error)
+
+    def _look(self) -> None:
+        """Starts what can be started, and takes back what has ended within half a second."""
+        self.queue.drop_settled()
+        while (
+            not self.draining
+            and len(self.running) < self.max_tasks
+            and (files := self.queue.take())
+        ):
+            started = score_task.options(**self.options).remote(self.queue.folder, files)
+            self.running[started] = files
+        if not self.running:
+            return
+        done, _ = ray.wait(list(self.running), num_returns=1, timeout=LOOK_SECONDS)
+        for reference in done:
+            error = None
+            try:
+                ray.get(reference)
+            except ray.exceptions.RayError as failure:
+                error = str(failure)
+            self.queue.settle(self.running.pop(reference), error)

@@ -10,35 +10,48 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
 
 from grids.load import Grid
-from orchestrator.errors import InputError
+from orchestrator.errors import Exit, InputError
 from orchestrator.local import run_local
 from orchestrator.session import Session, study_session
 from orchestrator.show import progress_line, results_view, status_view
 from orchestrator.status import read_status, status_of
+from orchestrator.tries import last_line
 from results.store import StudyFolder
 
-DONE, FAILED, INTERRUPTED = 0, 1, 130
 LINE_SECONDS = 30.0
 
 
-def run_study(grid: Grid, out: Path, *, address: str | None, local: bool) -> int:
-    """Runs what is missing and returns the exit code: 0 done, 1 failed for good, 130 interrupted.
+def run_study(grid: Grid, out: Path, *, address: str | None, local: bool) -> Exit:
+    """Runs what is missing and returns how that ended.
 
     Raises InputError, SchemaError or LeaseHeld where nothing could be started.
     """
     folder = StudyFolder(out / grid.study)
     console = Console(stderr=True)
-    _check_writable(folder)
-    folder.check()
-    if local:
-        if any(resources.gpus > 0 for resources in grid.resources):
-            _check_gpu()
-        return _run(grid, folder, console, run_local)
+    again = f"to go on: latentgrid run <the same grid file> --out {out}"
+    with Signals() as signals:
+        try:
+            _check_folder(folder)
+            if local:
+                _check_gpu(grid)
+                session = _run(grid, folder, console, signals, run_local)
+            else:
+                session = _run_on_ray(grid, folder, console, signals, address)
+        except KeyboardInterrupt:
+            console.print(f"interrupted before anything was started; {again}")
+            return Exit.INTERRUPTED
+        return _last_word(session, console, again)
+
+
+def _run_on_ray(
+    grid: Grid, folder: StudyFolder, console: Console, signals: Signals, address: str | None
+) -> Session:
     address = address or os.environ.get("RAY_ADDRESS") or "local"
     if address == "local":
         # As Ray 2.60 does by itself; said here so that no version changes it. Ray reads it when it
@@ -48,40 +61,52 @@ def run_study(grid: Grid, out: Path, *, address: str | None, local: bool) -> int
     from orchestrator.cluster import connected
 
     with connected(address, grid.study, console):
+        signals.install()  # Ray puts a handler of its own in the place of ours
         if refusal := sweep.unmet_request(grid.resources):
             raise InputError(refusal)
-        return _run(grid, folder, console, sweep.run_sweep)
+        return _run(grid, folder, console, signals, sweep.run_sweep)
 
 
 def _run(
     grid: Grid,
     folder: StudyFolder,
     console: Console,
-    execute: Callable[[Session], dict[str, str]],
-) -> int:
+    signals: Signals,
+    execute: Callable[[Session], None],
+) -> Session:
     with _progress(console) as each:
         with study_session(grid, folder, waiting=console.print, each=each) as session:
-            with _signals(session):
-                unscored = execute(session)
-    return _last_word(session, unscored, console)
+            signals.session = session
+            execute(session)
+    return session
 
 
-@contextlib.contextmanager
-def _signals(session: Session) -> Iterator[None]:
+class Signals:
     """The first SIGINT or SIGTERM ends the run cleanly; a second one ends the process at once."""
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        if session.interrupted:
-            os._exit(INTERRUPTED)
-        print("stopping: trials write their checkpoints ...", file=sys.stderr)
-        session.interrupt()
+    def __init__(self) -> None:
+        self.session: Session | None = None
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
+    def __enter__(self) -> Signals:
+        self._before = self.install()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def install(self) -> dict[signal.Signals, Any]:
+        """Takes both signals; returns who had them before."""
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        return {number: signal.signal(number, self._stop) for number in numbers}
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        if self.session is None:
+            raise KeyboardInterrupt
+        if self.session.interrupted:
+            os._exit(Exit.INTERRUPTED)
+        print("stopping: trials write their checkpoints ...", file=sys.stderr)
+        self.session.interrupt()
 
 
 @contextlib.contextmanager
@@ -107,27 +132,36 @@ def _progress(console: Console) -> Iterator[Callable[[Session], None]]:
     yield line
 
 
-def _last_word(session: Session, unscored: dict[str, str], console: Console) -> int:
+def _last_word(session: Session, console: Console, again: str) -> Exit:
     folder = session.folder
     status, grid, frames = read_status(folder.root)
     Console().print(results_view(grid, frames))
     console.print(f"{progress_line(status)}\ntables: {folder.root}/*.parquet")
-    for name, error in unscored.items():
-        console.print(f"not scored: codes/{name}: {error.strip().splitlines()[-1]}")
-    again = f"to go on: latentgrid run <the same grid file> --out {folder.out}"
     if session.interrupted:
         console.print(f"interrupted; {again}")
-        return INTERRUPTED
-    for reason in (session.stop_reason, session.budget_reason):
-        if reason:
-            console.print(f"stopped: {reason}\n{again}")
-            return FAILED
+        return Exit.INTERRUPTED
+    complete = status.done == status.trials and status.scores == status.scores_wanted
+    if session.stop_reason:
+        console.print(f"stopped: {session.stop_reason}\n{again}")
+    elif complete:
+        return Exit.DONE
+    elif session.budget_reason:
+        console.print(f"stopped: {session.budget_reason}; raise it\n{again}")
     if status.failed:
         console.print(f"{status.failed} trials failed; why: {folder.root}/logs/, column `error`")
-    return FAILED if status.failed or unscored else DONE
+    for trial_id, error in session.unencoded.items():
+        console.print(f"could not be encoded again: {trial_id}: {last_line(error)}")
+    for name, error in session.unscored.items():
+        console.print(f"could not be scored: codes/{name}: {last_line(error)}")
+    return Exit.FAILED
 
 
-def _check_writable(folder: StudyFolder) -> None:
+def _check_folder(folder: StudyFolder) -> None:
+    """Refuses what cannot be written, or is no study of ours; leaves nothing behind.
+
+    The run may yet be refused for another reason.
+    """
+    absent = [path for path in (folder.root, *folder.root.parents) if not path.exists()]
     try:
         folder.root.mkdir(parents=True, exist_ok=True)
         probe = folder.root / f".probe-{os.getpid()}"
@@ -135,9 +169,18 @@ def _check_writable(folder: StudyFolder) -> None:
         probe.unlink()
     except OSError as error:
         raise InputError(f"--out {folder.out}: cannot be written ({error.strerror})") from None
+    finally:
+        for path in absent:
+            with contextlib.suppress(OSError):
+                path.rmdir()
+    if folder.root.exists() and not folder.lease_dir.exists() and any(folder.root.iterdir()):
+        raise InputError(f"{folder.root}: not empty, and not a study's folder; move it away")
+    folder.check()
 
 
-def _check_gpu() -> None:
+def _check_gpu(grid: Grid) -> None:
+    if not any(resources.gpus > 0 for resources in grid.resources):
+        return
     import torch
 
     if not torch.cuda.is_available():

@@ -7,11 +7,10 @@ score that the grid asks of it stands in the scores table; it is then deleted, u
 
 from __future__ import annotations
 
-import logging
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,10 +27,8 @@ from results.ledger import Attempt, new_attempt_id
 from results.parquet import read_table
 from results.store import StudyFolder
 
-MAX_TRIES = 3
+MAX_FAILURES = 3
 FILES_A_TASK = 16  # scoring the small tables of short trials costs less than starting a task
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -58,76 +55,85 @@ class ScoredKeys:
 
     def refresh(self) -> set[ScoreKey]:
         for name in set(self._folder.record_names("scores")) - self._seen:
+            rows = self._folder.read_record("scores", name)
+            self._keys.update(score_key(row) for row in rows)
             self._seen.add(name)
-            for row in self._folder.read_record("scores", name):
-                self._keys.add(score_key(row))
         return self._keys
 
 
-@dataclass
 class ScoringQueue:
-    """Which code files wait. `steps` gives the length of every trial of the grid."""
+    """Which code files wait to be scored. `steps` gives the length of every trial of the grid."""
 
-    folder: StudyFolder
-    evaluate: Evaluate
-    steps: Mapping[str, int]
-    in_flight: set[Path] = field(default_factory=set)
-    failures: dict[Path, list[str]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self._scored = ScoredKeys(self.folder)
+    def __init__(self, folder: StudyFolder, evaluate: Evaluate, steps: Mapping[str, int]) -> None:
+        self.folder, self.evaluate, self.steps = folder, evaluate, steps
+        self._scored = ScoredKeys(folder)
+        self._settled: set[str] = set()
+        self._in_flight: set[str] = set()
+        self._failures: dict[str, list[str]] = {}
 
     def scored(self) -> set[ScoreKey]:
         """The scores that exist by now."""
         return self._scored.refresh()
 
+    def files(self) -> set[str]:
+        """The names of the code files. One listing."""
+        return {path.name for path in self.folder.codes_dir.glob("[!.]*.npz")}
+
     def waiting(self) -> list[CodeFile]:
-        """Files with scores to make that nobody is at, oldest first; settled files are deleted."""
-        scored = self.scored()
+        """Every file that lacks scores, those in flight and given up included."""
         found = []
-        for path in sorted(self.folder.codes_dir.glob("[!.]*.npz"), key=_age):
-            trial_id, _, step = path.stem.rpartition("-")
-            if path in self.in_flight or trial_id not in self.steps:
-                continue
+        names = sorted(self.files() - self._settled)
+        scored = self.scored()
+        for name in names:
+            trial_id, _, step = name.removesuffix(".npz").rpartition("-")
+            if trial_id not in self.steps or not step.isdigit():
+                continue  # of a trial that the grid no longer has, or not ours
             wanted = wanted_scores(trial_id, int(step), self.steps[trial_id], self.evaluate)
-            missing = frozenset(wanted - scored)
-            if not missing:
-                if not self.evaluate.keep_codes:
-                    path.unlink(missing_ok=True)
-            elif len(self.failures.get(path, ())) < MAX_TRIES:
+            if missing := frozenset(wanted - scored):
+                path = self.folder.codes_dir / name
                 found.append(CodeFile(path, trial_id, int(step), missing))
+            else:
+                self._settled.add(name)
         return found
 
     def take(self) -> list[CodeFile]:
         """The next task: several files, or one alone that has failed before. Marks them taken."""
-        waiting = self.waiting()
-        fresh = [file for file in waiting if file.path not in self.failures]
-        task = fresh[:FILES_A_TASK] or waiting[:1]
-        self.in_flight.update(file.path for file in task)
+        free = [
+            file
+            for file in self.waiting()
+            if file.path.name not in self._in_flight
+            and len(self._failures.get(file.path.name, ())) < MAX_FAILURES
+        ]
+        task = [file for file in free if file.path.name not in self._failures][:FILES_A_TASK]
+        task = task or free[:1]
+        self._in_flight.update(file.path.name for file in task)
         return task
 
     def settle(self, task: Sequence[CodeFile], error: str | None) -> None:
         """Gives a task's files back; `error` counts against each of them."""
         for file in task:
-            self.in_flight.discard(file.path)
+            self._in_flight.discard(file.path.name)
             if error is not None:
-                self.failures.setdefault(file.path, []).append(error)
+                self._failures.setdefault(file.path.name, []).append(error)
+
+    def drop_settled(self) -> None:
+        """Deletes the files that have all their scores, unless the grid keeps codes."""
+        if self.evaluate.keep_codes or not self._settled:
+            return
+        # A driver of an older epoch may want fewer scores than its successor.
+        self.folder.check_fence()
+        for name in self._settled:
+            (self.folder.codes_dir / name).unlink(missing_ok=True)
+        # A trial may be encoded again for scores that are added later.
+        self._settled.clear()
 
     def gave_up(self) -> dict[str, str]:
         """File name -> last error, of the files that failed too often to be tried again."""
         return {
-            path.name: errors[-1]
-            for path, errors in self.failures.items()
-            if len(errors) >= MAX_TRIES
+            name: errors[-1]
+            for name, errors in self._failures.items()
+            if len(errors) >= MAX_FAILURES
         }
-
-
-def _age(path: Path) -> tuple[float, str]:
-    """Sorts oldest first; a file that is gone meanwhile comes first and is found settled."""
-    try:
-        return path.stat().st_mtime, path.name
-    except FileNotFoundError:
-        return 0.0, path.name
 
 
 def score_files(
@@ -157,6 +163,7 @@ def score_files(
             for file in task:
                 for row in _score_file(file, clock):
                     rows.append({**row, "attempt_id": attempt.attempt_id})
+                    attempt.beat(0)
         except Fenced:
             raise
         except Exception as error:  # a metric of a user's own may raise anything
@@ -169,26 +176,22 @@ def score_files(
     attempt.close("completed", 0)
 
 
-def _score_file(file: CodeFile, clock: Callable[[], float]) -> list[dict[str, object]]:
+def _score_file(file: CodeFile, clock: Callable[[], float]) -> Iterator[dict[str, object]]:
     mean = read_npz(file.path)
-    rows: list[dict[str, object]] = []
     for key in sorted(file.missing):
         trial_id, step, representation, metric, version, size, seed = key
         started = clock()
         table = mean if representation == "mean" else sampled(mean, seed)
         values = metrics.score(metric, table, size=size, seed=seed)
         seconds = clock() - started
-        rows += [
-            {
+        for name, value in values.items():
+            yield {
                 **dict(zip(SCORE_KEY_COLUMNS, key, strict=True)),
                 "score": name,
                 "value": value,
                 "cells": table.codes.shape[1],
                 "seconds": seconds,
             }
-            for name, value in values.items()
-        ]
-    return rows
 
 
 def sampled(table: CodeTable, seed: int) -> CodeTable:

@@ -1,7 +1,7 @@
 """One driver at work on a study: the lease, the published tables, the tries, the reasons to stop.
 
-The twin and the Ray sweep both run inside a Session. Its keeper thread beats the lease and
-publishes the tables every few seconds, so that readers see a study grow.
+The twin and the Ray sweep both run inside a Session. While it lasts, one thread beats the lease and
+another publishes the tables every few seconds, so that readers see a study grow.
 """
 
 from __future__ import annotations
@@ -9,31 +9,34 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+import pyarrow.compute as pc
 
 from grids.load import Grid
 from orchestrator import adopt, machine, manifest
 from orchestrator.scoring import ScoringQueue
+from orchestrator.tries import Tries
 from orchestrator.work import Unit, missing_units
 from results import lease as leases
 from results.lease import Fenced
 from results.ledger import utc_now
-from results.store import StudyFolder, trial_record_name
+from results.store import FINAL, StudyFolder, trial_record_name
 from results.tables import Frames, Tables
 
-KEEP_SECONDS = 1.0
 PUBLISH_SECONDS = 3.0
 PUBLISH_SHARE = 0.05  # of the time: a large study publishes less often
-MAX_ATTEMPTS = 3
-SAME_ERRORS = 3
 
 logger = logging.getLogger(__name__)
 
 
 class Session:
-    """What a running driver knows. `stop_reason` is set once, by whoever first sees a reason."""
+    """What a running driver knows. `stop_reason` is set once, by whoever first sees a reason.
+
+    `unencoded` and `unscored` say what has failed for good without a row of its own: the error by
+    trial id and by code file.
+    """
 
     def __init__(self, grid: Grid, lease: leases.Lease) -> None:
         self.grid, self.lease = grid, lease
@@ -45,10 +48,15 @@ class Session:
         self.stop_reason: str | None = None
         self.budget_reason: str | None = None
         self.interrupted = False
-        self._tries: Counter[str] = Counter()
-        self._errors: list[str] = []
-        self._succeeded = False
-        self._tables_lock = threading.Lock()
+        self.unencoded: dict[str, str] = {}
+        self.unscored: dict[str, str] = {}
+        outcomes = self.folder.outcomes()
+        self.tries = Tries(
+            succeeded=any(outcomes.get(trial_id) in FINAL for trial_id in self.steps),
+            give_up=self._give_up,
+            stop=self.stop,
+        )
+        self._tables_lock = threading.RLock()
 
     def __getstate__(self) -> dict[str, object]:
         """Nothing: Tune pickles what it is handed, and nothing here is ever restored from that."""
@@ -62,50 +70,52 @@ class Session:
         self.interrupted = True
         self.stop("interrupted")
 
+    def pause(self, seconds: float) -> None:
+        """Sleeps; a reason to stop ends it early."""
+        end = time.monotonic() + seconds
+        while self.stop_reason is None and time.monotonic() < end:
+            time.sleep(0.1)
+
     def admits(self) -> bool:
         """Whether another trial may start: no reason to stop, and budget left."""
         return self.stop_reason is None and self.budget_reason is None
 
     def missing(self) -> list[Unit]:
         """The units to run now, those that used up their tries left out."""
+        # Code files before scores: a file that is scored and deleted meanwhile is seen either way.
+        code_files = self.queue.files()
         units = missing_units(
             self.grid,
             self.folder,
             outcomes=self.folder.outcomes(),
             scored=self.queue.scored(),
+            code_files=code_files,
             code_version=self.code_version,
         )
-        return [unit for unit in units if self._tries[unit.trial.trial_id] < MAX_ATTEMPTS]
+        return [unit for unit in units if self.tries.left(unit)]
 
-    def tried(self, unit: Unit, error: str | None) -> None:
-        """Counts a try that ended by itself. The last one writes the trial's `failed` row.
+    def failed(self, unit: Unit, error: str) -> None:
+        """A try of the unit ended without what it was to leave. `error` is what the caller saw of
+        it; the traceback that the attempt itself wrote down comes first."""
+        written = self._errors_of(unit.trial.trial_id)
+        raised = len(written) > self.tries.of(unit.trial.trial_id)
+        try:
+            self.tries.failed(unit, written[-1] if raised else error, raised=raised)
+        except Fenced as fenced:
+            self.stop(str(fenced))
+        except OSError as trouble:
+            logger.warning("cannot write down that a trial failed: %s", trouble)
 
-        The first trials of a grid failing with one and the same error stop the sweep: the rest
-        would fail like them.
-        """
-        if error is None:
-            self._succeeded = True
-            return
-        trial_id = unit.trial.trial_id
-        self._tries[trial_id] += 1
-        if self._tries[trial_id] == MAX_ATTEMPTS and unit.work == "train":
-            self._write_failed_row(unit, error)
-        self._errors.append(error.strip().rsplit("\n", 1)[-1])
-        alike = len(self._errors) >= SAME_ERRORS and len(set(self._errors)) == 1
-        if alike and not self._succeeded and len(self._tries) >= SAME_ERRORS:
-            self.stop(f"the first {SAME_ERRORS} trials failed alike: {self._errors[0]}")
-
-    def most_tries(self) -> int:
-        return max(self._tries.values(), default=0)
-
-    def error_of(self, trial_id: str) -> str:
-        """The traceback that the trial's last attempt left, or why there is none."""
-        attempts = self.frames().attempts
-        own = (attempts["trial_id"] == trial_id) & (attempts["epoch"] == self.lease.epoch)
-        last = attempts[own].sort_values("started_at").tail(1)
-        if len(last) and last["error"].notna().all():
-            return str(last["error"].item())
-        return "the trial's process died without a word (killed, out of memory, or its node lost)"
+    def _errors_of(self, trial_id: str) -> list[str]:
+        """The tracebacks of the trial's attempts in this run, oldest first."""
+        with self._tables_lock:
+            self.tables.refresh()
+            rows = self.tables.table("attempts")
+        own = pc.and_(
+            pc.equal(rows["trial_id"], trial_id), pc.equal(rows["epoch"], self.lease.epoch)
+        )
+        mine = rows.filter(pc.and_(own, pc.is_valid(rows["error"]))).sort_by("started_at")
+        return [str(error) for error in mine["error"].to_pylist()]
 
     def check_budget(self) -> None:
         """Closes admission once the ledger has reached the budget; running trials go on."""
@@ -123,10 +133,19 @@ class Session:
                 self.budget_reason = f"the budget of {limit:g} {name} is used up ({hours:.2f})"
 
     def publish(self) -> None:
-        """Reads the new records and writes the tables that changed."""
-        with self._tables_lock:
-            self.tables.refresh()
-            self.tables.publish()
+        """Reads the new records and writes the tables that changed.
+
+        Where another driver has taken over, the session stops; a full disk may come back, and the
+        rows wait in their records.
+        """
+        try:
+            with self._tables_lock:
+                self.tables.refresh()
+                self.tables.publish()
+        except Fenced as fenced:
+            self.stop(str(fenced))
+        except OSError as trouble:
+            logger.warning("cannot publish the tables now: %s", trouble)
 
     def frames(self) -> Frames:
         """The tables as of now, curves left out."""
@@ -134,28 +153,23 @@ class Session:
             self.tables.refresh()
             return self.tables.frames(with_curves=False)
 
-    def keep(self, done: threading.Event, each: Callable[[], None]) -> None:
-        """The keeper thread: beats, publishes, redraws the progress; stops the run when fenced."""
-        next_publish = 0.0
-        while not done.wait(KEEP_SECONDS):
+    def keep_publishing(self, done: threading.Event, each: Callable[[], None]) -> None:
+        """The keeper thread: publishes, checks the budget, redraws the progress."""
+        wait = PUBLISH_SECONDS
+        while not done.wait(wait):
+            started = time.monotonic()
             try:
-                self.lease.beat()
-                if time.monotonic() >= next_publish:
-                    started = time.monotonic()
-                    self.publish()
-                    self.check_budget()
-                    each()
-                    seconds = time.monotonic() - started
-                    next_publish = started + max(PUBLISH_SECONDS, seconds / PUBLISH_SHARE)
-            except Fenced as error:
-                self.stop(str(error))
-                return
-            except Exception as error:
-                # The lease must go on beating: a full disk may come back, rows wait in their
-                # records, and nothing that is shown is worth losing the study for.
-                logger.warning("cannot publish or show the tables now: %r", error)
+                self.publish()
+                self.check_budget()
+                each()
+            except Exception:  # nothing that is shown is worth ending a run for
+                logger.warning("cannot show the progress now", exc_info=True)
+            wait = max(PUBLISH_SECONDS, (time.monotonic() - started) / PUBLISH_SHARE)
 
-    def _write_failed_row(self, unit: Unit, error: str) -> None:
+    def _give_up(self, unit: Unit, error: str) -> None:
+        if unit.work == "encode":
+            self.unencoded[unit.trial.trial_id] = error
+            return
         attempt_id = f"{self.lease.epoch:06d}-failed"
         row = {
             "study": unit.study,
@@ -183,21 +197,23 @@ def study_session(
 
     Raises LeaseHeld where another driver runs the study.
     """
-    session = Session(grid, leases.acquire(folder, waiting=waiting))
+    lease = leases.acquire(folder, waiting=waiting)
     done = threading.Event()
-    keeper = threading.Thread(target=session.keep, args=(done, lambda: each(session)), daemon=True)
-    try:
+    with leases.Beating(lease) as beating:
+        session = Session(grid, lease)
+        beating.on_fenced = session.stop
         manifest.write(session.folder, grid, session.code_version)
-        keeper.start()
         adopt.adopt(session.folder, grid)
         session.publish()
-        yield session
-    finally:
-        done.set()
-        if keeper.ident is not None:
-            keeper.join()
-        session.lease.release()
+        session.check_budget()
+        keeper = threading.Thread(
+            target=session.keep_publishing, args=(done, lambda: each(session)), daemon=True
+        )
+        keeper.start()
         try:
-            session.publish()  # after the release, attempts that never closed count as lost
-        except Fenced as error:
-            session.stop(str(error))
+            yield session
+        finally:
+            done.set()
+            keeper.join()
+            lease.release()  # first: attempts that never closed then count as lost
+            session.publish()

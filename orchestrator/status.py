@@ -24,7 +24,10 @@ class RunningTrial:
 
 @dataclass(frozen=True)
 class Status:
-    """Counts of trials, steps and scores; allocated hours. `eta_hours` is None while unknown."""
+    """Counts of trials, steps and scores; allocated hours.
+
+    `at_work` is whether any process trains or scores; `eta_hours` is None while unknown.
+    """
 
     study: str
     trials: int
@@ -32,6 +35,7 @@ class Status:
     diverged: int
     failed: int
     running: list[RunningTrial]
+    at_work: bool
     steps: int
     steps_done: int
     steps_per_second: float
@@ -54,7 +58,7 @@ class Status:
 def read_status(root: Path) -> tuple[Status, Grid, Frames]:
     """Raises GridError or SchemaError where the folder is no study that this version can read."""
     grid = load_grid(StudyFolder(root).study_yaml)
-    frames = load(root)
+    frames = load(root, with_curves=False)
     return status_of(grid, frames), grid, frames
 
 
@@ -96,6 +100,7 @@ def status_of(grid: Grid, frames: Frames) -> Status:
         diverged=int(counts.get("diverged", 0)),
         failed=int(counts.get("failed", 0)),
         running=running,
+        at_work=bool((attempts["outcome"] == "running").any()),
         steps=sum(steps.values()),
         steps_done=done,
         steps_per_second=pace,

@@ -6,13 +6,14 @@ work units; a unit that fails comes back in a later wave, after a pause, until i
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import secrets
 import tempfile
 import time
 from collections.abc import Callable, Sequence, Set
-from typing import Any
+from typing import Any, NamedTuple
 
 import ray
 from ray import tune
@@ -23,11 +24,17 @@ from grids.settings import Resources
 from orchestrator.metric_pool import MetricPool, PoolState
 from orchestrator.session import Session
 from orchestrator.trainer_actor import TrainerActor, bundle
+from orchestrator.tries import last_line
 from orchestrator.work import Unit
+from results.store import FINAL
 
 MAX_WAVE = 2000  # Tune's loop is linear in the trials that it remembers
 MAX_BACKLOG = 256  # code files that wait: beyond this no further trial starts
 POOL_TIMEOUT_SECONDS = 30.0
+POOL_PATIENCE_SECONDS = 300.0
+MAX_POOL_DEATHS = 3
+DRAIN_SECONDS = 5.0
+VANISHED = "the trial's process died without a word (killed, out of memory, or its node lost)"
 
 TUNE_ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -40,7 +47,7 @@ TUNE_ENVIRONMENT = {
 
 
 class Admission(BasicVariantGenerator):
-    """An explicit list of units, handed out one by one while `admit` agrees."""
+    """An explicit list of units, handed out one by one while the session and `admit` agree."""
 
     def __init__(self, units: Sequence[Unit], session: Session, admit: Callable[[], bool]) -> None:
         super().__init__(points_to_evaluate=[{"unit": unit.to_json()} for unit in units])
@@ -67,19 +74,25 @@ class Stop(tune.Stopper):
         return self.session.stop_reason is not None
 
 
-class CountTries(tune.Callback):
-    """Tells the session how each trial ended; Tune itself never retries."""
+class Endings(tune.Callback):
+    """Notes how the trials of a wave ended. Tune itself never retries."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        self.done: list[Unit] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles its callbacks; these are never restored
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        if trial.last_result.get(tune.result.DONE) and self.session.stop_reason is None:
-            self.session.tried(Unit.from_json(trial.config["unit"]), None)
+        if trial.last_result.get(tune.result.DONE):
+            self.done.append(Unit.from_json(trial.config["unit"]))
+            self.session.tries.succeeded()
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        unit = Unit.from_json(trial.config["unit"])
-        self.session.tried(unit, self.session.error_of(unit.trial.trial_id))
+        if self.session.stop_reason is None:
+            unit = Unit.from_json(trial.config["unit"])
+            self.session.failed(unit, str(trial.get_error() or VANISHED))
 
 
 def run_sweep(
@@ -87,34 +100,28 @@ def run_sweep(
     *,
     actor: type[TrainerActor] = TrainerActor,
     pause_seconds: float = 2.0,
-) -> dict[str, str]:
+) -> None:
     """Runs what is missing until nothing is, or the session has a reason to stop.
 
-    Needs an initialised Ray. Returns the code files that could not be scored, with the errors.
+    Needs an initialised Ray.
     """
     os.environ.update(TUNE_ENVIRONMENT)
-    slots = trial_slots(session.grid.resources)
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(max(2, slots))
-    pool = Pool(session, slots)
+    placement = placement_of(session.grid.resources, nodes())
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(max(2, placement.slots))
+    pool = Pool(session, placement)
     while session.stop_reason is None:
         units = session.missing()[:MAX_WAVE] if session.admits() else []
         if units:
-            if tries := session.most_tries():
-                _pause(session, pause_seconds * 2.0 ** (tries - 1))
+            if tries := session.tries.most(units):
+                # Jitter, so that many trials do not come back at once.
+                session.pause(pause_seconds * 2.0 ** (tries - 1) * random.uniform(0.75, 1.25))
             _run_wave(session, units, actor, admit=pool.admits)
             session.publish()
         elif pool.works_on({file.path.name for file in session.queue.waiting()}):
-            _pause(session, 0.5)
+            session.pause(0.5)
         else:
             break
-    return pool.close()
-
-
-def _pause(session: Session, seconds: float) -> None:
-    """Sleeps with jitter, so that many trials do not come back at once; a stop ends it early."""
-    end = time.monotonic() + seconds * random.uniform(0.75, 1.25)
-    while session.stop_reason is None and time.monotonic() < end:
-        time.sleep(0.1)
+    pool.close()
 
 
 def _run_wave(
@@ -123,6 +130,7 @@ def _run_wave(
     actor: type[TrainerActor],
     admit: Callable[[], bool],
 ) -> None:
+    endings = Endings(session)
     with tempfile.TemporaryDirectory(prefix="latentgrid-tune-") as scratch:
         tune.Tuner(
             actor,
@@ -131,21 +139,28 @@ def _run_wave(
                 search_alg=Admission(units, session, admit),
                 num_samples=len(units),
                 reuse_actors=True,
-                trial_name_creator=lambda trial: (
-                    Unit.from_json(trial.config["unit"]).trial.trial_id
-                ),
-                trial_dirname_creator=lambda trial: trial.trial_id,
+                trial_name_creator=lambda t: Unit.from_json(t.config["unit"]).trial.trial_id,
+                trial_dirname_creator=lambda t: t.trial_id,
             ),
             run_config=RunConfig(
                 name=session.grid.study,
                 storage_path=scratch,
                 stop=Stop(session),
-                callbacks=[CountTries(session)],
+                callbacks=[endings],
                 failure_config=FailureConfig(max_failures=0),
                 checkpoint_config=CheckpointConfig(checkpoint_at_end=False),
                 verbose=0,
             ),
         ).fit()
+    # What is done is what is on disk.
+    outcomes = session.folder.outcomes()
+    for unit in endings.done:
+        if outcomes.get(unit.trial.trial_id) not in FINAL:
+            session.failed(
+                unit,
+                f"the trial ended, and left no row under {session.folder.root}; "
+                "is --out one folder that all nodes see?",
+            )
 
 
 def nodes() -> list[dict[str, float]]:
@@ -170,36 +185,47 @@ def _shown(resources: dict[str, float]) -> str:
     return ", ".join([*parts, f"{resources.get('memory', 0) / 2**30:.1f} GiB memory"])
 
 
-def trial_slots(requests: Sequence[Resources]) -> int:
-    """How many of the smallest trials fit on the cluster at once."""
+class Placement(NamedTuple):
+    """How many of the smallest trials fit on the cluster at once, and whole CPUs that none of them
+    can ever hold."""
+
+    slots: int
+    spare_cpus: int
+
+
+def placement_of(requests: Sequence[Resources], nodes: Sequence[dict[str, float]]) -> Placement:
+    """Node by node, since a task that asks for a CPU needs a whole one on some node."""
     asked = [bundle(request) for request in dict.fromkeys(requests)]
-    return sum(
-        max(int(min(node.get(k, 0) / v for k, v in each.items())) for each in asked)
-        for node in nodes()
-    )
+    slots = spare_cpus = 0
+    for node in nodes:
+        fitting = [int(min(node.get(k, 0) / v for k, v in each.items())) for each in asked]
+        held = max(n * each.get("CPU", 0) for n, each in zip(fitting, asked, strict=True))
+        slots += max(fitting)
+        spare_cpus += int(node.get("CPU", 0) - held)
+    return Placement(slots, spare_cpus)
 
 
 class Pool:
     """The sweep's hold on the metric pool: makes the actor, and makes it again when it died."""
 
-    def __init__(self, session: Session, slots: int) -> None:
+    def __init__(self, session: Session, placement: Placement) -> None:
         self.session = session
-        cluster_cpus = sum(node.get("CPU", 0.0) for node in nodes())
-        trainer_cpus = slots * max((r.cpus for r in session.grid.resources), default=1.0)
         # Where trainers can hold every CPU, scoring has to run beside them or never (it is niced).
-        spare = int(cluster_cpus - trainer_cpus)
-        self.max_tasks = spare if spare >= 1 else max(1, int(cluster_cpus) // 2)
-        self.cpus_a_task = 1.0 if spare >= 1 else 0.0
-        self.last = PoolState(0, {}, False)
+        all_cpus = int(sum(node.get("CPU", 0) for node in nodes()))
+        self.max_tasks = placement.spare_cpus or max(1, all_cpus // 2)
+        self.cpus_a_task = 1.0 if placement.spare_cpus else 0.0
+        self.last = PoolState(0, {}, None)
         self.actor: Any = None
+        self._deaths = 0
         self._looked = 0.0
+        self._well = time.monotonic()
 
     def _start(self) -> None:
         # Never the name of a pool before it: Ray frees a name some time after a death.
         name = f"metrics {self.session.grid.study} {secrets.token_hex(3)}"
         self.actor = (
             ray.remote(MetricPool)
-            .options(name=name, num_cpus=0, max_restarts=-1, max_task_retries=0)
+            .options(name=name, num_cpus=0)
             .remote(
                 self.session.folder,
                 self.session.grid.evaluate,
@@ -210,20 +236,29 @@ class Pool:
         )
 
     def state(self) -> PoolState:
-        """The pool's own count, from a new pool where the old one is dead."""
+        """The pool's own count, from a new pool where the old one is dead.
+
+        A pool that cannot start, or cannot look at its files for minutes, stops the session.
+        """
         if not self.session.grid.evaluate.metrics:
             return self.last
         if self.actor is None:
             self._start()
         try:
             self.last = ray.get(self.actor.status.remote(), timeout=POOL_TIMEOUT_SECONDS)
+            self._deaths = 0
         except ray.exceptions.GetTimeoutError:
-            pass  # busy or being restarted; the last count stands
-        except ray.exceptions.RayActorError:
+            pass  # busy, or still starting; the last count stands
+        except ray.exceptions.RayError as death:
             self.actor = None
-            return self.state()
-        if self.last.fenced:
-            self.session.stop("another run has taken this study over")
+            self._deaths += 1
+            if self._deaths >= MAX_POOL_DEATHS:
+                self.session.stop(f"the metric pool cannot start: {last_line(str(death))}")
+        if self.last.error is None:
+            self._well = time.monotonic()
+        elif time.monotonic() - self._well > POOL_PATIENCE_SECONDS:
+            self.session.stop(f"scoring cannot go on: {last_line(self.last.error)}")
+        self.session.unscored = self.last.gave_up
         return self.last
 
     def works_on(self, waiting: Set[str]) -> bool:
@@ -237,7 +272,10 @@ class Pool:
             self.state()
         return self.last.waiting < MAX_BACKLOG
 
-    def close(self) -> dict[str, str]:
-        if self.actor is not None:
-            ray.kill(self.actor)
-        return self.last.gave_up
+    def close(self) -> None:
+        """Lets running tasks end, so that what they have scored is kept and accounted for."""
+        if self.actor is None:
+            return
+        with contextlib.suppress(ray.exceptions.RayError):
+            ray.get(self.actor.drain.remote(DRAIN_SECONDS), timeout=DRAIN_SECONDS + 1)
+        ray.kill(self.actor)

@@ -33,6 +33,7 @@ class TrainerActor(tune.Trainable):
     """`config["unit"]` is a Unit as JSON. A subclass may put another training in its place."""
 
     make_run = TrialRun
+    study = ""  # for the name of an actor whose set-up fails
 
     def setup(self, config: dict[str, Any]) -> None:
         self.study = Unit.from_json(config["unit"]).study

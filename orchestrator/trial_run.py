@@ -31,6 +31,7 @@ from trainers.fit import Training, finite, next_report
 from trainers.pictures import pictures
 
 CHECKPOINT_SECONDS = 60.0
+LAST_CHECKPOINT_SECONDS = 10.0  # encoding may take long, and may fail
 PICTURES = "pictures.npz"
 
 
@@ -130,13 +131,22 @@ class TrialRun:
             training = self.make_training(self.trial, self.dataset, self.device)
             if self.unit.work == "encode":
                 weights = self.folder.weights(self.trial.trial_id)
-                training.model.load_state_dict(torch.load(weights, weights_only=True))
+                state = torch.load(weights, weights_only=True, map_location="cpu")
+                training.model.load_state_dict(state)
             elif self.checkpoint.state is not None:
-                training.load_state_dict(self.checkpoint.state["training"])
-                self.curves = self.checkpoint.state["curves"]
+                self._resume(training, self.checkpoint.state)
                 self.log.write(f"goes on from step {self.checkpoint.step}")
             self.checkpoint = self.checkpoint._replace(state=None)
             self.training = training
+
+    def _resume(self, training: Training, state: dict[str, Any]) -> None:
+        try:
+            training.load_state_dict(state["training"])
+            self.curves = state["curves"]
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            # Of another version of this code, say. The next try goes on from what is left.
+            checkpoints.discard(self.folder, self.trial.trial_id, self.checkpoint)
+            raise ValueError("a checkpoint does not fit this code; it was deleted") from error
 
     def _chunk(self, seconds_left: float) -> int:
         """Steps until the next report, evaluation or deadline, whichever comes first."""
@@ -167,17 +177,22 @@ class TrialRun:
         if self.unit.evaluate.metrics and every and not at_end and self.step % every == 0:
             with self.attempt.stage("encode"):
                 self._write_codes()
-        if self.clock() - self.last_checkpoint >= CHECKPOINT_SECONDS:
+        if self.clock() - self.last_checkpoint >= CHECKPOINT_SECONDS or (
+            at_end and self.clock() - self.last_checkpoint >= LAST_CHECKPOINT_SECONDS
+        ):
             self._save_checkpoint()
         return True
 
     def _finish(self, outcome: str) -> None:
         assert self.training is not None
         trial_id = self.trial.trial_id
+        self.attempt.beat(self.step)
         with self.attempt.stage("encode"):
             if outcome == "completed" and self.unit.work == "train":
                 weights = io.BytesIO()
-                torch.save(self.training.model.state_dict(), weights)
+                # On the CPU, so that any machine can read them.
+                state = {k: v.cpu() for k, v in self.training.model.state_dict().items()}
+                torch.save(state, weights)
                 self.folder.write(self.folder.weights(trial_id), weights.getvalue())
                 drawn = pictures(
                     self.training.model,
@@ -191,6 +206,7 @@ class TrialRun:
                 self._write_codes()
         if self.unit.work == "train":
             self._write_row(outcome)
+            self.folder.check_fence()
             shutil.rmtree(self.folder.checkpoint_dir(trial_id), ignore_errors=True)
         self.closed = True
         self.attempt.close(outcome, steps_done=self.step)

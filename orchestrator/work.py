@@ -102,6 +102,7 @@ def missing_units(
     *,
     outcomes: Mapping[str, str],
     scored: Set[ScoreKey],
+    code_files: Set[str],
     code_version: str,
 ) -> list[Unit]:
     """The trials to train, then the finished ones whose final codes have to be made again.
@@ -118,7 +119,7 @@ def missing_units(
         work: Work = "train"
         if outcomes.get(trial_id) == "completed":
             wanted = wanted_scores(trial_id, trial.steps, trial.steps, grid.evaluate)
-            if not wanted - scored or folder.codes(trial_id, trial.steps).exists():
+            if wanted <= scored or folder.codes(trial_id, trial.steps).name in code_files:
                 continue
             work = "encode"
         elif outcomes.get(trial_id) == "diverged":

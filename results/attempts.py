@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from results import lease, records
-from results.schema import STAGES
+from results.schema import STAGES, SchemaError
 from results.store import StudyFolder
 
 
@@ -69,7 +71,10 @@ def read_closed(folder: StudyFolder, attempt_id: str) -> list[records.Row]:
     None if it was compacted meanwhile. SchemaError if the file is newer or damaged.
     """
     account = _read(folder, attempt_id, "close")
-    return [] if account is None else attempt_rows(account, account["outcome"], lower_bound=False)
+    if account is None:
+        return []
+    with _ours(folder.attempt(attempt_id, "close")):
+        return attempt_rows(account, account["outcome"], lower_bound=False)
 
 
 def read_open(folder: StudyFolder, attempt_id: str, held_epoch: int | None) -> list[records.Row]:
@@ -83,8 +88,17 @@ def read_open(folder: StudyFolder, attempt_id: str, held_epoch: int | None) -> l
     closed = read_closed(folder, attempt_id)  # last: it may have closed since the listing
     if closed or account is None:
         return closed
-    outcome = "running" if account["epoch"] == held_epoch else "lost"
-    return attempt_rows(account, outcome, lower_bound=True)
+    with _ours(folder.attempt(attempt_id, "open")):
+        outcome = "running" if account["epoch"] == held_epoch else "lost"
+        return attempt_rows(account, outcome, lower_bound=True)
+
+
+@contextmanager
+def _ours(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        raise SchemaError(f"{path}: not an attempt of ours ({error!r}); move it away") from error
 
 
 def _read(folder: StudyFolder, attempt_id: str, part: str) -> dict[str, Any] | None:

@@ -216,6 +216,7 @@ class Lease:
     def __init__(self, folder: StudyFolder, holder: Holder, clock: Callable[[], float]) -> None:
         self.folder = dataclasses.replace(folder, epoch=holder.epoch)
         self.epoch = holder.epoch
+        self.interval_seconds = holder.interval_seconds
         self._holder = holder
         self._clock = clock
         self._written_at = clock()
@@ -249,3 +250,35 @@ class Lease:
         path = _path(self.folder, self.epoch)
         atomic_write(path, _content(self._holder), durable=released)
         self._written_at = self._clock()
+
+
+class Beating:
+    """While entered, a thread of its own beats the lease, whatever else the holder is busy with.
+
+    `on_fenced` is told, once, that a newer epoch holds the study. Leaving releases the lease.
+    """
+
+    def __init__(self, lease: Lease) -> None:
+        self.lease = lease
+        self.on_fenced: Callable[[str], None] = lambda message: None
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+
+    def __enter__(self) -> Beating:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._done.set()
+        self._thread.join()
+        self.lease.release()
+
+    def _beat(self) -> None:
+        while not self._done.wait(self.lease.interval_seconds / 2):
+            try:
+                self.lease.beat()
+            except Fenced as error:
+                self.on_fenced(str(error))
+                return
+            except OSError:
+                continue  # a full disk or an absent mount; whoever waits for us will tell

@@ -17,7 +17,7 @@ from typing import Any
 from results import lease, parquet, records
 from results.files import atomic_write as atomic_write
 from results.files import sync, temporary_beside, write_and_sync
-from results.schema import SCHEMAS
+from results.schema import SCHEMAS, SchemaError
 
 FINAL = ("completed", "diverged")
 """What needs no further attempt: divergence is a result."""
@@ -189,5 +189,7 @@ def trial_record_name(trial_id: str, status: str, attempt_id: str) -> str:
 
 def split_trial_record(name: str) -> tuple[str, str, str]:
     """trial_id, status, attempt_id of a trial's record name."""
-    trial_id, status, attempt_id = name.split(".", 2)
-    return trial_id, status, attempt_id
+    parts = name.split(".")
+    if len(parts) != 3:
+        raise SchemaError(f"_rows/trials/{name}.json: not a record of ours; move it away")
+    return parts[0], parts[1], parts[2]

@@ -228,7 +228,7 @@ class Tables:
         self._changed.discard(table)
 
 
-def load(study: Path | str) -> Frames:
+def load(study: Path | str, *, with_curves: bool = True) -> Frames:
     """The tables of the study in this folder, at this moment: published or not yet.
 
     Needs no lease. SchemaError for a study that is newer than this code, or damaged.
@@ -237,7 +237,7 @@ def load(study: Path | str) -> Frames:
     folder.check()
     tables = Tables(folder)
     tables.refresh()
-    return tables.frames()
+    return tables.frames(with_curves=with_curves)
 
 
 def compact(folder: StudyFolder) -> int:

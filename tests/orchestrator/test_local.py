@@ -141,14 +141,14 @@ def test_the_first_trials_failing_alike_stop_the_sweep_with_that_error(
 def test_a_used_up_budget_starts_no_further_trial_and_a_higher_one_goes_on(
     tiny_grid: Any, tmp_path: Path, run: Any
 ) -> None:
-    def run_one_then_check(session: Any) -> dict[str, str]:
+    def run_one_then_check(session: Any) -> None:
         def checked(unit: Unit) -> TrialRun:
             run = TrialRun(unit)
             session.check_budget()
             return run
 
         session.check_budget()
-        return run_local(session, make_run=checked)
+        run_local(session, make_run=checked)
 
     run(tiny_grid(seeds="[0]"), tmp_path)
     session = run(tiny_grid(more="budget: {cpu_hours: 1.0e-9}"), tmp_path, run_one_then_check)
@@ -163,9 +163,9 @@ def test_a_newer_driver_ends_an_older_one_before_it_publishes_again(
 ) -> None:
     monkeypatch.setattr(lease, "known_dead", lambda holder: True)
 
-    def taken_over(session: Any) -> dict[str, str]:
+    def taken_over(session: Any) -> None:
         lease.acquire(StudyFolder(session.folder.root))
-        return run_local(session)
+        run_local(session)
 
     session = run(tiny_grid(), tmp_path, taken_over)
     assert "lost its lease" in session.stop_reason

@@ -64,13 +64,12 @@ fast_sweep = functools.partial(run_sweep, pause_seconds=0.1)
 def disturbed(disturb: Callable[[Session], None], **options: Any) -> Callable[[Session], Any]:
     """A sweep with a thread beside it that disturbs it once."""
 
-    def execute(session: Session) -> dict[str, str]:
+    def execute(session: Session) -> None:
         with ThreadPoolExecutor(1) as threads:
             disturbance = threads.submit(disturb, session)
-            unscored = fast_sweep(session, **options)
+            fast_sweep(session, **options)
             assert disturbance.done(), "the sweep ended before it was disturbed"
             disturbance.result()
-        return unscored
 
     return execute
 

@@ -7,15 +7,30 @@ from orchestrator.work import Unit, missing_units, wanted_scores
 from results.store import StudyFolder
 
 
-def missing(grid: Any, folder: StudyFolder, outcomes: Any, scored: Any = frozenset()) -> Any:
-    units = missing_units(grid, folder, outcomes=outcomes, scored=scored, code_version="test")
+def missing(
+    grid: Any,
+    folder: StudyFolder,
+    outcomes: Any,
+    scored: Any = frozenset(),
+    code_files: Any = frozenset(),
+) -> Any:
+    units = missing_units(
+        grid,
+        folder,
+        outcomes=outcomes,
+        scored=scored,
+        code_files=code_files,
+        code_version="test",
+    )
     return [(unit.work, unit.trial.trial_id) for unit in units]
 
 
 def test_a_unit_survives_the_trip_through_json(tiny_grid: Any, tmp_path: Path) -> None:
     grid = tiny_grid(more="resources: {gpus: 0.25, cpus: 2, memory: 1GiB}")
     folder = StudyFolder(tmp_path / "s", epoch=3)
-    [unit, _] = missing_units(grid, folder, outcomes={}, scored=set(), code_version="test")
+    [unit, _] = missing_units(
+        grid, folder, outcomes={}, scored=set(), code_files=set(), code_version="test"
+    )
     assert Unit.from_json(unit.to_json()) == unit
     assert unit.resources.gpus == 0.25 and unit.resources.memory_bytes == 2**30
 
@@ -41,8 +56,7 @@ def test_a_finished_trial_is_encoded_again_only_where_scores_and_codes_are_gone(
     assert missing(grid, folder, outcomes) == [("encode", trial.trial_id)]
     assert missing(grid, folder, outcomes, wanted) == []
     assert missing(grid, folder, outcomes, set(list(wanted)[:1])) == [("encode", trial.trial_id)]
-    folder.write(folder.codes(trial.trial_id, 6), b"waits to be scored")
-    assert missing(grid, folder, outcomes) == []
+    assert missing(grid, folder, outcomes, code_files={f"{trial.trial_id}-6.npz"}) == []
 
 
 def test_training_comes_before_encoding(tiny_grid: Any, tmp_path: Path) -> None:
