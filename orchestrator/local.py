@@ -62,5 +62,4 @@ def _score(session: Session) -> None:
             queue.settle(task, traceback.format_exc())
         else:
             queue.settle(task, None)
-    queue.waiting()
     queue.drop_settled()

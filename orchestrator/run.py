@@ -17,7 +17,6 @@ from rich.live import Live
 
 from grids.load import Grid
 from orchestrator.errors import Exit, InputError
-from orchestrator.local import run_local
 from orchestrator.session import Session, study_session
 from orchestrator.show import progress_line, results_view, status_view
 from orchestrator.status import read_status, status_of
@@ -39,14 +38,21 @@ def run_study(grid: Grid, out: Path, *, address: str | None, local: bool) -> Exi
         try:
             _check_folder(folder)
             if local:
-                _check_gpu(grid)
-                session = _run(grid, folder, console, signals, run_local)
+                session = _run_here(grid, folder, console, signals)
             else:
                 session = _run_on_ray(grid, folder, console, signals, address)
         except KeyboardInterrupt:
             console.print(f"interrupted before anything was started; {again}")
             return Exit.INTERRUPTED
         return _last_word(session, console, again)
+
+
+def _run_here(grid: Grid, folder: StudyFolder, console: Console, signals: Signals) -> Session:
+    # Imported here, as torch takes seconds: signals are ours by now.
+    from orchestrator.local import run_local
+
+    _check_gpu(grid)
+    return _run(grid, folder, console, signals, run_local)
 
 
 def _run_on_ray(

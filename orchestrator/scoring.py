@@ -117,7 +117,11 @@ class ScoringQueue:
                 self._failures.setdefault(file.path.name, []).append(error)
 
     def drop_settled(self) -> None:
-        """Deletes the files that have all their scores, unless the grid keeps codes."""
+        """Deletes the files that have all their scores, unless the grid keeps codes.
+
+        Raises Fenced where a newer driver has the study.
+        """
+        self.waiting()
         if self.evaluate.keep_codes or not self._settled:
             return
         # A driver of an older epoch may want fewer scores than its successor.

@@ -26,6 +26,7 @@ from orchestrator.session import Session
 from orchestrator.trainer_actor import TrainerActor, bundle
 from orchestrator.tries import last_line
 from orchestrator.work import Unit
+from results.lease import Fenced
 from results.store import FINAL
 
 MAX_WAVE = 2000  # Tune's loop is linear in the trials that it remembers
@@ -122,6 +123,10 @@ def run_sweep(
         else:
             break
     pool.close()
+    try:
+        session.queue.drop_settled()
+    except Fenced as error:
+        session.stop(str(error))
 
 
 def _run_wave(

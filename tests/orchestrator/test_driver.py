@@ -131,3 +131,46 @@ def test_status_from_the_files_while_it_runs(grid_file: Path, tmp_path: Path) ->
     assert [trial["steps"] for trial in status["running"]] == [400]
     process.send_signal(signal.SIGINT)
     finish(process)
+
+
+@pytest.mark.parametrize("seconds", [1.2, 3.0])
+def test_a_signal_while_ray_starts_ends_it_with_130_too(
+    grid_file: Path, tmp_path: Path, seconds: float
+) -> None:
+    process = start(grid_file, tmp_path / "out")
+    time.sleep(seconds)
+    process.send_signal(signal.SIGTERM)
+    code, text = finish(process)
+    assert code == 130, text
+    assert "to go on: latentgrid run" in text
+
+
+@pytest.mark.ray
+def test_a_request_that_cannot_be_met_is_refused_and_nothing_is_written(
+    tiny_grid: Any, tmp_path: Path
+) -> None:
+    tiny_grid(more="resources: {cpus: 1, memory: 900TiB}")
+    code, text = finish(start(tmp_path / "tiny.yaml", tmp_path / "out"))
+    assert code == 2
+    assert "no node can give a trial 1 CPU, 0 GPU, 921600.0 GiB memory; the nodes have" in text
+    assert "Traceback" not in text and not (tmp_path / "out").exists()
+
+
+def test_a_gpu_asked_of_a_machine_without_one_is_refused_and_nothing_is_written(
+    tiny_grid: Any, tmp_path: Path
+) -> None:
+    tiny_grid(more="resources: {gpus: 1}")
+    code, text = finish(start(tmp_path / "tiny.yaml", tmp_path / "out", "--local"))
+    assert code == 2
+    assert text.strip().splitlines()[-1].endswith("this machine has no CUDA device")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_is_not_a_study_is_left_alone(grid_file: Path, tmp_path: Path) -> None:
+    own = tmp_path / "out" / "tiny" / "study.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text("a user's own file")
+    code, text = finish(start(grid_file, tmp_path / "out", "--local"))
+    assert code == 2 and "not empty, and not a study's folder" in text
+    assert own.read_text() == "a user's own file"
+    assert list(own.parent.iterdir()) == [own]

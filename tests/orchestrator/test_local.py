@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from orchestrator import checkpoints
 from orchestrator.local import run_local
+from orchestrator.plan import make_plan
 from orchestrator.trial_run import TrialRun
 from orchestrator.work import Unit
 from results import lease, load
@@ -170,3 +172,91 @@ def test_a_newer_driver_ends_an_older_one_before_it_publishes_again(
     session = run(tiny_grid(), tmp_path, taken_over)
     assert "lost its lease" in session.stop_reason
     assert len(load(session.folder.root).trials) == 0
+
+
+def test_failed_trials_of_an_earlier_run_never_keep_the_rest_from_running(
+    tiny_grid: Any, tmp_path: Path, run: Any, no_pause: Any
+) -> None:
+    class LowSeedsRaise(Training):
+        def advance(self, steps: int) -> None:
+            if self.trial.seed < 3:
+                raise RuntimeError("no such kernel")
+            super().advance(steps)
+
+    execute = functools.partial(
+        no_pause, make_run=functools.partial(TrialRun, make_training=LowSeedsRaise)
+    )
+    run(tiny_grid(seeds="[3]"), tmp_path)
+    session = run(tiny_grid(seeds="[0, 1, 2, 3, 4]"), tmp_path, execute)
+    assert session.stop_reason is None
+    rows = load(session.folder.root).trials.set_index("seed")["status"]
+    assert rows.to_dict() == {0: "failed", 1: "failed", 2: "failed", 3: "completed", 4: "completed"}
+
+
+def test_an_error_before_the_attempt_opens_still_leaves_its_traceback(
+    tiny_grid: Any, tmp_path: Path, run: Any, no_pause: Any
+) -> None:
+    def broken(unit: Unit) -> TrialRun:
+        if unit.trial.seed == 1:
+            raise ImportError("no module named trainers")
+        return TrialRun(unit)
+
+    session = run(tiny_grid(), tmp_path, functools.partial(no_pause, make_run=broken))
+    row = load(session.folder.root).trials.set_index("seed").loc[1]
+    assert row["status"] == "failed"
+    assert "Traceback" in row["error"] and "ImportError: no module named trainers" in row["error"]
+
+
+def test_a_finished_trial_that_cannot_be_encoded_again_is_reported(
+    tiny_grid: Any, tmp_path: Path, run: Any, no_pause: Any
+) -> None:
+    one_metric = ("metrics: [mig, factor_vae]", "metrics: [mig]")
+    session = run(tiny_grid(seeds="[0]", replace=one_metric), tmp_path)
+    [trial] = session.grid.trials
+    session.folder.weights(trial.trial_id).write_bytes(b"torn")
+    session = run(tiny_grid(seeds="[0]"), tmp_path, no_pause)
+    assert list(session.unencoded) == [trial.trial_id]
+    assert load(session.folder.root).trials["status"].tolist() == ["completed"]
+
+
+def test_a_checkpoint_that_does_not_fit_is_dropped_and_the_trial_starts_again(
+    tiny_grid: Any, tmp_path: Path, run: Any, no_pause: Any, same: Any
+) -> None:
+    grid = tiny_grid(seeds="[0]")
+    folder = StudyFolder(tmp_path / "b" / "tiny")
+    checkpoints.save(folder, grid.trials[0].trial_id, "000000-old", 4, {"training": {}})
+    (folder.checkpoint_dir(grid.trials[0].trial_id) / "foreign.pt").touch()
+    run(grid, tmp_path / "b", no_pause)
+    run(grid, tmp_path / "a")
+    same(tmp_path / "a" / "tiny", folder.root)
+
+
+def test_a_damaged_neighbour_neither_stops_adoption_nor_planning(
+    tiny_grid: Any, tmp_path: Path, run: Any
+) -> None:
+    neighbour = run(tiny_grid("neighbour"), tmp_path).folder
+    neighbour.table("trials").write_bytes(b"PAR1 torn")
+    [lease_file] = neighbour.lease_dir.iterdir()
+    lease_file.write_bytes(b"{")
+    grid = tiny_grid("mine")
+    assert make_plan(grid, tmp_path).hours is None
+    frames = load(run(grid, tmp_path).folder.root)
+    assert frames.trials["status"].tolist() == ["completed"] * 2
+    assert frames.trials["adopted_from"].isna().all()
+
+
+def test_hours_of_rows_and_wasted_hours_add_up_to_all_hours_after_faults(
+    tiny_grid: Any, tmp_path: Path, run: Any, no_pause: Any
+) -> None:
+    session = run(
+        tiny_grid(seeds="[0, 1, 2]"), tmp_path, functools.partial(no_pause, make_run=raising_run)
+    )
+    frames = load(session.folder.root)
+    hours = by_stage(account(frames.attempts, frames.trials, frames.scores))
+    parts = hours[["useful_cpu_hours", "in_progress_cpu_hours", "wasted_cpu_hours"]].sum(axis=1)
+    assert parts.to_numpy() == pytest.approx(hours["total_cpu_hours"].to_numpy(), abs=1e-12)
+    wall = (frames.attempts["cpus"] * frames.attempts["wall_seconds"]).sum() / 3600
+    assert hours["total_cpu_hours"].sum() == pytest.approx(wall)
+    trials = frames.trials[frames.trials["status"] == "completed"]
+    stages = hours.loc[["prepare", "train", "encode"], "useful_cpu_hours"].sum()
+    assert trials["cpu_hours"].sum() == pytest.approx(stages)

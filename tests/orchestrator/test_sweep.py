@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 import signal
@@ -20,10 +21,10 @@ from ray.util.state import list_actors, list_tasks
 from grids.settings import Resources
 from orchestrator import sweep
 from orchestrator.session import Session
-from orchestrator.sweep import run_sweep
+from orchestrator.sweep import placement_of, run_sweep
 from orchestrator.trainer_actor import TrainerActor
 from orchestrator.trial_run import TrialRun
-from results import load
+from results import lease, load
 from results.store import StudyFolder
 from trainers.fit import Training
 
@@ -241,3 +242,54 @@ def test_a_stopped_study_leaves_no_actor_behind(
 
     wait_for(lambda: not alive())
     assert StudyFolder(tmp_path / "leaves-none").outcomes()
+
+
+def test_trials_whose_rows_never_appear_are_not_run_for_ever(
+    tiny_grid: Any, tmp_path: Path, run: Any
+) -> None:
+    """As where --out is a folder that the nodes do not share."""
+
+    class Elsewhere(TrainerActor):
+        @staticmethod
+        def make_run(unit: Any) -> TrialRun:
+            return TrialRun(dataclasses.replace(unit, root=Path(f"{unit.root}-elsewhere")))
+
+    grid = tiny_grid(seeds="[0]")
+    session = run(grid, tmp_path, functools.partial(fast_sweep, actor=Elsewhere))
+    [row] = load(session.folder.root).trials.to_dict("records")
+    assert row["status"] == "failed"
+    assert "is --out one folder that all nodes see?" in row["error"]
+
+
+def test_a_metric_pool_that_cannot_start_stops_the_sweep(
+    tiny_grid: Any, tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class NoPool:
+        def __init__(self, *arguments: Any) -> None:
+            raise OSError("stale file handle")
+
+    monkeypatch.setattr(sweep, "MetricPool", NoPool)
+    session = run(tiny_grid(steps=2000), tmp_path, fast_sweep)
+    assert session.stop_reason.startswith("the metric pool cannot start: ")
+    assert "stale file handle" in session.stop_reason
+
+
+def test_a_newer_driver_ends_a_sweep_with_one_line(
+    tiny_grid: Any, tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def take_over(session: Session) -> None:
+        wait_for(lambda: list(session.folder.rows_dir("curves").glob("[!.]*.json")))
+        with monkeypatch.context() as patched:
+            patched.setattr(lease, "known_dead", lambda holder: True)
+            lease.acquire(StudyFolder(session.folder.root))
+
+    session = run(tiny_grid(steps=60), tmp_path, disturbed(take_over, actor=SlowActor))
+    assert "lost its lease to epoch 2" in session.stop_reason
+    assert load(session.folder.root).trials.empty
+
+
+def test_spare_cpus_are_counted_node_by_node() -> None:
+    trial = [Resources(cpus=1.5)]
+    assert placement_of(trial, [{"CPU": 2.0}, {"CPU": 2.0}]) == (2, 0)
+    assert placement_of(trial, [{"CPU": 4.0}]) == (2, 1)
+    assert placement_of([Resources(cpus=1, gpus=0.5)], [{"CPU": 8.0, "GPU": 1.0}]) == (2, 6)
