@@ -41,7 +41,7 @@ def run_study(grid: Grid, out: Path, *, address: str | None, local: bool) -> Exi
                 session = _run_here(grid, folder, console, signals)
             else:
                 session = _run_on_ray(grid, folder, console, signals, address)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):  # SystemExit: Ray's handler, while it starts
             console.print(f"interrupted before anything was started; {again}")
             return Exit.INTERRUPTED
         return _last_word(session, console, again)

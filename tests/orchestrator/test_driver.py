@@ -62,6 +62,7 @@ def test_a_sigkilled_driver_loses_nothing_but_the_attempt(
     first.communicate()
     code, text = finish(start(grid_file, tmp_path / "killed"))
     assert code == 0, text
+    assert "Ray dashboard: http://127.0.0.1:" in text
     run(tiny_grid(steps=400, every=100), tmp_path / "undisturbed")
     same(root, tmp_path / "undisturbed" / "tiny")
     attempts = load(root).attempts

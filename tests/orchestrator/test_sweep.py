@@ -20,6 +20,7 @@ from ray.util.state import list_actors, list_tasks
 
 from grids.settings import Resources
 from orchestrator import sweep
+from orchestrator.metric_pool import MetricPool
 from orchestrator.session import Session
 from orchestrator.sweep import placement_of, run_sweep
 from orchestrator.trainer_actor import TrainerActor
@@ -196,21 +197,27 @@ def test_an_interrupted_sweep_keeps_checkpoints_and_goes_on_to_the_same_tables(
 def test_logical_gpus_are_never_oversubscribed_and_their_shares_are_in_the_ledger(
     tiny_grid: Any, tmp_path: Path, run: Any
 ) -> None:
-    grid = tiny_grid(
-        steps=10, seeds="[0, 1, 2, 3, 4, 5]", more="resources: {gpus: 0.5, cpus: 0.25}"
-    )
+    cases = """
+cases:
+  - {latents: 2, resources: {gpus: 0.5, cpus: 0.25}}
+  - {latents: 3, resources: {gpus: 1, cpus: 0.5, memory: 200MiB}}
+"""
+    grid = tiny_grid(steps=10, seeds="[0, 1, 2, 3]", more=cases)
     session = run(grid, tmp_path, functools.partial(fast_sweep, actor=SlowActor))
     attempts = load(session.folder.root).attempts
     trials = attempts[attempts["kind"] == "trial"]
-    assert (trials["gpu_share"] == 0.5).all() and (trials["cpus"] == 0.25).all()
-    allocated = (trials["allocated_gpu_seconds"] - 0.5 * trials["wall_seconds"]).abs()
+    latents = {trial.trial_id: trial.latents for trial in grid.trials}
+    share = trials["trial_id"].map(latents).map({2: 0.5, 3: 1.0})
+    assert (trials["gpu_share"] == share).all() and (trials["cpus"] == share / 2).all()
+    allocated = (trials["allocated_gpu_seconds"] - share * trials["wall_seconds"]).abs()
     assert (allocated < 1e-9).all()
-    events = [(t, 0.5) for t in trials["started_at"]] + [(t, -0.5) for t in trials["ended_at"]]
+    events = list(zip(trials["started_at"], share, strict=True))
+    events += list(zip(trials["ended_at"], -share, strict=True))
     held, most = 0.0, 0.0
     for _, share in sorted(events):
         held += share
         most = max(most, held)
-    assert 0.5 < most <= 2.0
+    assert 1.0 < most <= 2.0
 
 
 def test_scoring_beside_trainers_that_hold_every_cpu_still_finishes(
@@ -264,7 +271,7 @@ def test_trials_whose_rows_never_appear_are_not_run_for_ever(
 def test_a_metric_pool_that_cannot_start_stops_the_sweep(
     tiny_grid: Any, tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class NoPool:
+    class NoPool(MetricPool):
         def __init__(self, *arguments: Any) -> None:
             raise OSError("stale file handle")
 
