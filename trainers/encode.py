@@ -13,7 +13,6 @@ from trainers.datasets.dataset import Dataset
 from trainers.models import VAE
 from trainers.pixels import Pixels
 from trainers.precision import kernels
-from trainers.streams import Stream, normals
 
 
 class Codes(NamedTuple):
@@ -51,11 +50,3 @@ def factors_of(cells_B: Tensor, positions: list[Tensor]) -> Tensor:
         columns.append(positions_P[cells_B % len(positions_P)])
         cells_B = cells_B // len(positions_P)
     return torch.stack(columns[::-1], dim=1)
-
-
-def sampled(codes: Codes, seed: int) -> npt.NDArray[np.float32]:
-    """One draw of every posterior, float32 [R, N, Z]."""
-    draws, cells, latents = codes.mean.shape
-    noise = normals(seed, Stream.ENCODE_NOISE, 0, draws * cells, latents, dtype=torch.float32)
-    std = np.exp(0.5 * codes.logvar)
-    return np.asarray(codes.mean + std * noise.view(codes.mean.shape).numpy(), dtype=np.float32)

@@ -31,8 +31,7 @@ class Stream(IntEnum):
     CELLS = 1
     PAIRS = 2
     LATENT_NOISE = 3
-    ENCODE_NOISE = 4
-    PICTURES = 5
+    PICTURES = 4
 
 
 def philox(

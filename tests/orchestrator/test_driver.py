@@ -9,13 +9,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from results import load
+from tests.orchestrator.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,15 +30,6 @@ def start(grid: Path, out: Path, *options: str) -> subprocess.Popen[str]:
 def finish(process: subprocess.Popen[str], seconds: float = 120.0) -> tuple[int, str]:
     stdout, stderr = process.communicate(timeout=seconds)
     return process.returncode, stdout + stderr
-
-
-def wait_for(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := condition():
-            return found
-        time.sleep(0.05)
-    raise AssertionError("waited in vain")
 
 
 def curves_of(root: Path) -> list[Path]:

@@ -27,6 +27,7 @@ from orchestrator.trainer_actor import TrainerActor
 from orchestrator.trial_run import TrialRun
 from results import lease, load
 from results.store import StudyFolder
+from tests.orchestrator.waiting import wait_for
 from trainers.fit import Training
 
 # Workers cannot import this file: what they need of it travels with the actor's class.
@@ -74,15 +75,6 @@ def disturbed(disturb: Callable[[Session], None], **options: Any) -> Callable[[S
             disturbance.result()
 
     return execute
-
-
-def wait_for(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := condition():
-            return found
-        time.sleep(0.05)
-    raise AssertionError("waited in vain")
 
 
 def test_the_sweep_and_the_twin_leave_the_same_tables(

@@ -11,7 +11,7 @@ from grids import parts
 from grids.trial import Trial
 from trainers import make_model
 from trainers.datasets.xysquares import XYSquares
-from trainers.encode import Codes, encode, sampled
+from trainers.encode import encode
 from trainers.models import VAE
 from trainers.pixels import Pixels
 
@@ -51,18 +51,3 @@ def test_the_whole_grid_is_encoded_whatever_the_batch_size(model: VAE, dataset: 
         encode(model, dataset, device="cpu", batch_size=100).mean, codes.mean, atol=1e-6
     )
     assert np.array_equal(encode(model, dataset, device="cpu").mean, codes.mean)
-
-
-def test_a_sample_is_a_draw_of_the_posterior() -> None:
-    generator = np.random.default_rng(0)
-    mean = generator.normal(size=(2, 5000, 3)).astype(np.float32)
-    logvar = generator.normal(size=(2, 5000, 3)).astype(np.float32)
-    codes = Codes(mean, logvar)
-    draw = sampled(codes, seed=1)
-    assert draw.dtype == np.float32
-    noise = (draw - mean) / np.exp(logvar / 2)
-    assert abs(noise.mean()) < 4.5 / np.sqrt(noise.size)
-    assert noise.std() == pytest.approx(1, abs=4.5 / np.sqrt(2 * noise.size))
-    assert not np.array_equal(noise[0], noise[1])
-    assert np.array_equal(draw, sampled(codes, seed=1))
-    assert not np.array_equal(draw, sampled(codes, seed=2))

@@ -77,8 +77,7 @@ def test_the_numbers_of_the_streams_never_change() -> None:
         "CELLS": 1,
         "PAIRS": 2,
         "LATENT_NOISE": 3,
-        "ENCODE_NOISE": 4,
-        "PICTURES": 5,
+        "PICTURES": 4,
     }
 
 

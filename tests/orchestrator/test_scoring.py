@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import dataclasses
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from grids.settings import Evaluate
+from metrics import METRICS
+from metrics.table import CodeTable
+from orchestrator import scoring
+from orchestrator.scoring import FILES_A_TASK, MAX_FAILURES, ScoringQueue, sampled, score_files
+from results import lease, load
+from results.store import StudyFolder
+
+EVALUATE = Evaluate(metrics=("mig", "factor_vae"), every=10, during="fast", final="full")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> StudyFolder:
+    return StudyFolder(tmp_path / "s", epoch=1)
+
+
+def put_codes(folder: StudyFolder, trial_id: str, step: int, seed: int = 0) -> None:
+    generator = np.random.default_rng(seed)
+    buffer = io.BytesIO()
+    codes = generator.normal(size=(1, 36, 3)).astype(np.float32)
+    np.savez(buffer, codes=codes, logvar=codes * 0 - 2, factor_sizes=np.array([4, 9]))
+    folder.write(folder.codes(trial_id, step), buffer.getvalue())
+
+
+def queue_of(folder: StudyFolder, *trial_ids: str, evaluate: Evaluate = EVALUATE) -> ScoringQueue:
+    return ScoringQueue(folder, evaluate, dict.fromkeys(trial_ids, 20))
+
+
+def test_codes_during_training_get_the_fast_sizes_and_the_last_ones_the_full(
+    folder: StudyFolder,
+) -> None:
+    put_codes(folder, "t", 10)
+    put_codes(folder, "t", 20)
+    queue = queue_of(folder, "t")
+    task = queue.take()
+    assert queue.take() == []  # both are taken
+    score_files(folder, task)
+    queue.settle(task, None)
+    scores = load(folder.root).scores
+    assert set(zip(scores["step"], scores["size"], strict=True)) == {(10, "fast"), (20, "full")}
+    assert len(scores) == 2 * sum(len(METRICS[name].scores) for name in EVALUATE.metrics)
+    assert (scores["cells"] == 36).all()
+    queue.drop_settled()
+    assert queue.files() == set() and queue.waiting() == []
+
+
+def test_only_missing_scores_are_made(folder: StudyFolder) -> None:
+    put_codes(folder, "t", 20)
+    first = queue_of(folder, "t", evaluate=Evaluate(metrics=("mig",)))
+    score_files(folder, first.take())
+    [file] = queue_of(folder, "t").take()
+    assert {key[3] for key in file.missing} == {"factor_vae"}
+    two = dataclasses.replace(EVALUATE, representations=("mean", "sampled"))
+    [file] = queue_of(folder, "t", evaluate=two).take()
+    assert len(file.missing) == 3
+
+
+def test_files_of_no_trial_of_the_grid_are_left_alone(folder: StudyFolder) -> None:
+    put_codes(folder, "gone", 20)
+    folder.write(folder.codes_dir / "t-x.npz", b"foreign")
+    queue = queue_of(folder, "t")
+    assert queue.waiting() == []
+    queue.drop_settled()
+    assert queue.files() == {"gone-20.npz", "t-x.npz"}
+
+
+def test_codes_are_kept_where_the_grid_says_so(folder: StudyFolder) -> None:
+    put_codes(folder, "t", 20)
+    queue = queue_of(folder, "t", evaluate=dataclasses.replace(EVALUATE, keep_codes=True))
+    task = queue.take()
+    score_files(folder, task)
+    queue.settle(task, None)
+    queue.drop_settled()
+    assert queue.files() == {"t-20.npz"} and queue.take() == []
+
+
+def test_a_file_that_failed_is_tried_alone_and_given_up_after_three_times(
+    folder: StudyFolder,
+) -> None:
+    names = [f"t{number}" for number in range(FILES_A_TASK + 2)]
+    for name in names:
+        put_codes(folder, name, 20)
+    queue = queue_of(folder, *names)
+    first = queue.take()
+    assert len(first) == FILES_A_TASK
+    queue.settle(first, "one of you is bad")
+    assert len(queue.take()) == 2  # those that have not failed come first
+    for number in range(MAX_FAILURES - 1):
+        [alone] = queue.take()
+        assert alone.path.name == first[0].path.name
+        queue.settle([alone], f"bad {number}")
+    assert queue.gave_up() == {first[0].path.name: f"bad {MAX_FAILURES - 2}"}
+    assert queue.take()[0].path.name != first[0].path.name
+
+
+def test_what_was_scored_before_an_error_is_kept(
+    folder: StudyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_codes(folder, "t", 20)
+    right = scoring.metrics.score
+
+    def half_broken(name: str, *arguments: Any, **options: Any) -> dict[str, float]:
+        if name == "mig":
+            raise FloatingPointError("overflow")
+        return right(name, *arguments, **options)
+
+    monkeypatch.setattr(scoring.metrics, "score", half_broken)
+    with pytest.raises(FloatingPointError):
+        score_files(folder, queue_of(folder, "t").take())
+    frames = load(folder.root)
+    assert set(frames.scores["metric"]) == {"factor_vae"}
+    assert frames.attempts["outcome"].tolist() == ["failed"]
+    assert "FloatingPointError: overflow" in frames.attempts["error"].item()
+
+
+def test_a_driver_of_an_older_epoch_deletes_no_codes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = lease.acquire(StudyFolder(tmp_path / "s")).folder
+    put_codes(old, "t", 20)
+    queue = queue_of(old, "t", evaluate=Evaluate(metrics=("mig",)))
+    score_files(old, queue.take())
+    monkeypatch.setattr(lease, "known_dead", lambda holder: True)
+    lease.acquire(StudyFolder(old.root))
+    with pytest.raises(lease.Fenced):
+        queue.drop_settled()
+    assert queue.files() == {"t-20.npz"}
+
+
+def test_a_sample_is_one_draw_of_the_posterior() -> None:
+    generator = np.random.default_rng(0)
+    mean = generator.normal(size=(2, 5000, 3)).astype(np.float32)
+    logvar = generator.normal(size=(2, 5000, 3)).astype(np.float32)
+    table = CodeTable(mean, (50, 100), logvar)
+    draw = sampled(table, seed=1).codes
+    assert draw.dtype == np.float32
+    noise = (draw - mean) / np.exp(logvar / 2)
+    assert abs(noise.mean()) < 4.5 / np.sqrt(noise.size)
+    assert noise.std() == pytest.approx(1, abs=4.5 / np.sqrt(2 * noise.size))
+    assert np.array_equal(draw, sampled(table, seed=1).codes)
+    assert not np.array_equal(draw, sampled(table, seed=2).codes)
