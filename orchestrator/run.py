@@ -18,7 +18,7 @@ from rich.live import Live
 from grids.load import Grid
 from orchestrator.errors import Exit, InputError
 from orchestrator.session import Session, study_session
-from orchestrator.show import progress_line, results_view, status_view
+from orchestrator.show import hours_used, progress_line, results_view, status_view
 from orchestrator.status import read_status, status_of
 from orchestrator.tries import last_line
 from results.store import StudyFolder
@@ -142,7 +142,10 @@ def _last_word(session: Session, console: Console, again: str) -> Exit:
     folder = session.folder
     status, grid, frames = read_status(folder.root)
     Console().print(results_view(grid, frames))
-    console.print(f"{progress_line(status)}\ntables: {folder.root}/*.parquet")
+    console.print(
+        f"{status.done} of {status.trials} trials done, {status.failed} failed; "
+        f"{hours_used(status)}\ntables: {folder.root}/*.parquet"
+    )
     if session.interrupted:
         console.print(f"interrupted; {again}")
         return Exit.INTERRUPTED

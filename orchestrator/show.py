@@ -44,14 +44,18 @@ def facts(lines: dict[str, str]) -> Table:
 def progress_line(status: Status) -> str:
     """One line of at most 80 columns in common cases, for logs and the live view."""
     eta = "?" if status.eta_hours is None else duration(status.eta_hours)
-    hours = f"{status.cpu_hours:.2f} CPU h"
-    if status.gpu_hours:
-        hours = f"{status.gpu_hours:.2f} GPU h"
     return (
         f"{status.done}/{status.trials} done, {len(status.running)} running, "
         f"{status.failed} failed | {status.steps_per_second:.1f} steps/s | ETA {eta} | "
-        f"{hours}"
+        f"{hours_used(status)}"
     )
+
+
+def hours_used(status: Status) -> str:
+    """GPU hours where any were allocated, else CPU hours."""
+    if status.gpu_hours:
+        return f"{status.gpu_hours:.2f} GPU h"
+    return f"{status.cpu_hours:.2f} CPU h"
 
 
 def status_view(status: Status, frames: Frames) -> RenderableType:

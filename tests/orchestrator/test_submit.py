@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from grids.load import load_grid
 from orchestrator import submit as submission
 from orchestrator.submit import JobRunning, follow, submission_id, submit
 from results import load
+from tests.orchestrator.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.ray
@@ -99,3 +101,34 @@ def test_an_address_where_nothing_answers_is_one_clear_line(tiny_grid: Any, tmp_
     assert done.returncode == 2
     [line] = done.stderr.strip().splitlines()
     assert "http://127.0.0.1:9" in line
+
+
+def test_ray_job_stop_is_a_clean_stop_with_checkpoints(
+    tiny_grid: Any, tmp_path: Path, dashboard: str
+) -> None:
+    client, job = submit(tiny_grid("stopped", steps=20_000), dashboard, str(tmp_path / "out"))
+    root = tmp_path / "out" / "stopped"
+    wait_for(lambda: list((root / "_rows" / "curves").glob("[!.]*.json")), seconds=90)
+    client.stop_job(job)
+    assert wait_until_ended(client, job) == JobStatus.STOPPED
+    attempts = load(root).attempts
+    assert set(attempts["outcome"]) == {"interrupted"}
+    assert len(list(root.glob("checkpoints/*/*.pt"))) == len(attempts) > 0
+
+
+def test_ctrl_c_detaches_from_a_submitted_study_which_goes_on(
+    tiny_grid: Any, tmp_path: Path, dashboard: str
+) -> None:
+    tiny_grid("detached", steps=300)
+    command = [sys.executable, "-m", "orchestrator", "submit", str(tmp_path / "detached.yaml")]
+    command += ["--address", dashboard, "--out", str(tmp_path / "out")]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    root = tmp_path / "out" / "detached"
+    wait_for(lambda: list((root / "_rows" / "curves").glob("[!.]*.json")), seconds=90)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 0, stderr
+    job = "latentgrid-detached"
+    assert f"submitted {job}" in stderr and f"detached; {job} goes on" in stderr
+    assert wait_until_ended(JobSubmissionClient(dashboard), job) == JobStatus.SUCCEEDED
+    assert set(load(root).trials["status"]) == {"completed"}
