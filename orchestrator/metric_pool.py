@@ -37,8 +37,8 @@ class PoolState(NamedTuple):
 
 @ray.remote(max_retries=0)
 def score_task(folder: StudyFolder, task: Sequence[CodeFile]) -> None:
-    # Trainers go first: on a full machine scoring takes what they leave.
-    os.setpriority(os.PRIO_PROCESS, 0, 10)
+    # Trainers go first: on a full machine scoring takes what they leave. (Ray's workers have 15.)
+    os.setpriority(os.PRIO_PROCESS, 0, 19)
     faulthandler.dump_traceback_later(HANG_SECONDS, exit=True, file=sys.stderr)
     try:
         score_files(folder, task)

@@ -27,7 +27,6 @@ from orchestrator.trainer_actor import TrainerActor, bundle
 from orchestrator.tries import last_line
 from orchestrator.work import Unit
 from results.lease import Fenced
-from results.store import FINAL
 
 MAX_WAVE = 2000  # Tune's loop is linear in the trials that it remembers
 MAX_BACKLOG = 256  # code files that wait: beyond this no further trial starts
@@ -158,12 +157,12 @@ def _run_wave(
             ),
         ).fit()
     # What is done is what is on disk.
-    outcomes = session.folder.outcomes()
+    missing = {unit.trial.trial_id for unit in session.missing()} if endings.done else set()
     for unit in endings.done:
-        if outcomes.get(unit.trial.trial_id) not in FINAL:
+        if unit.trial.trial_id in missing:
             session.failed(
                 unit,
-                f"the trial ended, and left no row under {session.folder.root}; "
+                f"the trial ended, and left nothing under {session.folder.root}; "
                 "is --out one folder that all nodes see?",
             )
 
