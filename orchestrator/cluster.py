@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +15,7 @@ from rich.console import Console
 
 from orchestrator.errors import InputError, first_line
 
+CONNECT_SECONDS = 10.0
 OBJECT_STORE_BYTES = 256 * 2**20  # arrays travel as files; the store holds a few references
 
 
@@ -24,6 +26,7 @@ def connected(address: str, study: str, console: Console) -> Iterator[None]:
     Prints where Ray's dashboard is. Raises InputError where nothing answers at the address.
     """
     _quiet_ray()
+    _check_answers(address)
     settings: dict[str, Any] = {}
     if address == "local":
         settings = {"include_dashboard": True, "object_store_memory": OBJECT_STORE_BYTES}
@@ -45,6 +48,18 @@ def connected(address: str, study: str, console: Console) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Ray itself would try an address where nothing is for many minutes."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit() or "/" in host:
+        return  # "local", "auto", or a scheme that Ray knows how to refuse
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"--address {address}: no Ray cluster answers there ({reason})") from None
 
 
 def _quiet_ray() -> None:

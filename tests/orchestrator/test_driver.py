@@ -148,6 +148,16 @@ def test_a_request_that_cannot_be_met_is_refused_and_nothing_is_written(
     assert "Traceback" not in text and not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "no-such-host.invalid:6379"])
+def test_an_address_without_a_cluster_is_refused_at_once(
+    grid_file: Path, tmp_path: Path, address: str
+) -> None:
+    code, text = finish(start(grid_file, tmp_path / "out", "--address", address), seconds=40)
+    assert code == 2
+    assert text.startswith(f"latentgrid: --address {address}: no Ray cluster answers there (")
+    assert len(text.strip().splitlines()) == 1 and not (tmp_path / "out").exists()
+
+
 def test_a_gpu_asked_of_a_machine_without_one_is_refused_and_nothing_is_written(
     tiny_grid: Any, tmp_path: Path
 ) -> None:
