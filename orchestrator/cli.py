@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -82,7 +83,18 @@ def run(
     """Run what is missing of a study. Run it again to go on after any interruption."""
     from orchestrator.run import run_study
 
-    sys.exit(run_study(load_grid(grid_file), out.absolute(), address=address, local=local))
+    if local and address:
+        raise InputError("--local and --address: valid: one of them")
+    options = ["--local"] * local + ["--address", address or ""] * (address is not None)
+    command = ["latentgrid", "run", str(grid_file), "--out", str(out), *options]
+    ended = run_study(
+        load_grid(grid_file),
+        out.absolute(),
+        address=address,
+        local=local,
+        command=shlex.join(command),
+    )
+    sys.exit(ended)
 
 
 @app.command(
@@ -92,9 +104,7 @@ def run(
 def submit(
     grid_file: GridFile,
     address: Annotated[str, typer.Option(help="The cluster's dashboard, http://HEAD:8265.")],
-    out: Annotated[
-        str, typer.Option(help="A folder that every node sees, as an absolute path.")
-    ] = "",
+    out: Annotated[str, typer.Option(help="A folder that every node sees, as an absolute path.")],
 ) -> None:
     """Run a study as a Ray job and follow its log; Ctrl-C detaches, the job goes on."""
     from orchestrator.submit import JobRunning, follow
@@ -103,7 +113,7 @@ def submit(
     grid = load_grid(grid_file)
     if not os.path.isabs(out):
         raise InputError(
-            f"--out {out or '(not given)'}: a job runs in a folder of its own; "
+            f"--out {out}: a job runs in a folder of its own; "
             "give an absolute path that every node sees"
         )
     try:
@@ -134,21 +144,26 @@ def status(
 
     from orchestrator.show import results_view, status_view
     from orchestrator.status import read_status
+    from results import lease
 
     _check_study(study_dir)
     now, grid, frames = read_status(study_dir)
     if as_json:
         typer.echo(json.dumps(now.as_json()))
         return
+    if not watch:
+        console.print(status_view(now, frames), "", results_view(grid, frames), sep="\n")
+        return
     with contextlib.suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False) as live:
         while True:
-            view = status_view(now, frames)
-            live.update(Group(view, "", results_view(grid, frames)), refresh=True)
-            over = now.done + now.failed == now.trials and not now.at_work
-            if not watch or over:
+            view = Group(status_view(now, frames), "", results_view(grid, frames))
+            live.update(view, refresh=True)
+            if lease.held_epoch(StudyFolder(study_dir)) is None:
                 break
             time.sleep(2)
             now, grid, frames = read_status(study_dir)
+    if now.done < now.trials or now.scores < now.scores_wanted:
+        _say("nobody runs this study now; `latentgrid run` with its grid file goes on")
 
 
 @app.command(epilog="Example: latentgrid score codes.npz --metric mig --metric factor_vae --seed 0")
@@ -184,7 +199,7 @@ def score(
             for name in names
             for key, value in metrics.score(name, table, size="full", seed=seed).items()
         ]
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise InputError(str(error)) from None
     if as_json:
         typer.echo(json.dumps({"file": str(file), "seed": seed, "scores": scores}))

@@ -71,6 +71,8 @@ def code_version() -> str:
         # Only our own repository counts: a wheel may be installed somewhere below another one.
         if Path(git("rev-parse", "--show-toplevel")) != here:
             raise FileNotFoundError
-        return git("rev-parse", "HEAD") + ("+dirty" if git("status", "--porcelain") else "")
+        # A user's own grid files lie about untracked: only changed code counts.
+        changed = git("status", "--porcelain", "--untracked-files=no")
+        return git("rev-parse", "HEAD") + ("+dirty" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return versions().get("latentgrid", "unknown")

@@ -10,9 +10,11 @@ import pandas as pd
 from grids.load import Grid
 from grids.trial import Trial
 from orchestrator import machine
+from orchestrator.scoring import ScoredKeys
+from orchestrator.work import ScoreKey, wanted_scores
 from results.lease import LeaseHeld
 from results.schema import SchemaError
-from results.store import StudyFolder
+from results.store import FINAL, StudyFolder
 from results.tables import load
 
 # What decides how long one step takes on a given device.
@@ -25,13 +27,19 @@ ROWS_MB = 0.1
 
 @dataclass(frozen=True)
 class Plan:
-    """`hours` is None where no earlier run on this kind of device tells the pace of every trial."""
+    """What there is to do; `steps_left` takes checkpoints and adoptable trials into account.
+
+    `hours` is None where no earlier run on this kind of device tells the pace of every trial.
+    """
 
     study: str
     trials: int
     done: int
+    adoptable: int
     steps: int
     steps_left: int
+    scores: int
+    scores_left: int
     device: str
     hours: float | None
     disk_gb: float
@@ -46,18 +54,28 @@ def make_plan(grid: Grid, out: Path) -> Plan:
     """Reads the study under `out`, if there is one, and the ledgers of its neighbours."""
     folder = StudyFolder(out / grid.study)
     outcomes = folder.outcomes() if folder.root.exists() else {}
-    done = {t for t, outcome in outcomes.items() if outcome in ("completed", "diverged")}
-    left = [trial for trial in grid.trials if trial.trial_id not in done]
+    done = {t for t, outcome in outcomes.items() if outcome in FINAL}
+    adoptable = {t.trial_id for t in grid.trials} & finished_beside(folder) - done
+    left = [trial for trial in grid.trials if trial.trial_id not in done | adoptable]
+    trained = folder.checkpoint_steps()
+    steps_left = {t.trial_id: t.steps - trained.get(t.trial_id, 0) for t in left}
+    scored = ScoredKeys(folder).refresh()
+    scores = set[ScoreKey]().union(
+        *(wanted_scores(t.trial_id, t.steps, t.steps, grid.evaluate) for t in grid.trials)
+    )
     uses_gpu = any(resources.gpus > 0 for resources in grid.resources)
     device = machine.device_kind("cuda" if uses_gpu and machine.gpu_model() else "cpu")
     return Plan(
         study=grid.study,
         trials=len(grid.trials),
-        done=len(grid.trials) - len(left),
+        done=sum(trial.trial_id in done for trial in grid.trials),
+        adoptable=len(adoptable),
         steps=sum(trial.steps for trial in grid.trials),
-        steps_left=sum(trial.steps for trial in left),
+        steps_left=sum(steps_left.values()),
+        scores=len(scores),
+        scores_left=len(scores - scored),
         device=device,
-        hours=hours_left(left, seconds_a_step(out, device)),
+        hours=hours_left(left, steps_left, seconds_a_step(out, device)),
         disk_gb=len(grid.trials) * (WEIGHTS_MB + PICTURES_MB + ROWS_MB) / 1000,
         missing_datasets=[],
         trial_ids=[trial.trial_id for trial in grid.trials],
@@ -80,7 +98,22 @@ def seconds_a_step(out: Path, device: str) -> dict[tuple[object, ...], float]:
     return dict(pace.groupby([rows[name] for name in PACE]).median())
 
 
-def hours_left(left: list[Trial], pace: dict[tuple[object, ...], float]) -> float | None:
+def finished_beside(folder: StudyFolder) -> set[str]:
+    """Trials that the other studies under the same `--out` have finished."""
+    finished: set[str] = set()
+    for manifest in folder.out.glob("*/manifest.json"):
+        if manifest.parent != folder.root:
+            try:
+                outcomes = StudyFolder(manifest.parent).outcomes()
+            except (SchemaError, LeaseHeld, OSError):
+                continue
+            finished.update(t for t, outcome in outcomes.items() if outcome in FINAL)
+    return finished
+
+
+def hours_left(
+    left: list[Trial], steps_left: dict[str, int], pace: dict[tuple[object, ...], float]
+) -> float | None:
     """Hours of training on one device, or None if the pace of some trial is unknown."""
     if not left:
         return 0.0
@@ -93,5 +126,5 @@ def hours_left(left: list[Trial], pace: dict[tuple[object, ...], float]) -> floa
         a_step = pace.get((device, *(columns[name] for name in PACE[1:])))
         if a_step is None:
             return None
-        seconds += a_step * trial.steps
+        seconds += a_step * steps_left[trial.trial_id]
     return seconds / 3600

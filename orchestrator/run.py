@@ -18,7 +18,7 @@ from rich.live import Live
 from grids.load import Grid
 from orchestrator.errors import Exit, InputError
 from orchestrator.session import Session, study_session
-from orchestrator.show import hours_used, progress_line, results_view, status_view
+from orchestrator.show import progress_line, results_view, status_view
 from orchestrator.status import read_status, status_of
 from orchestrator.tries import last_line
 from results.store import StudyFolder
@@ -26,14 +26,14 @@ from results.store import StudyFolder
 LINE_SECONDS = 30.0
 
 
-def run_study(grid: Grid, out: Path, *, address: str | None, local: bool) -> Exit:
-    """Runs what is missing and returns how that ended.
+def run_study(grid: Grid, out: Path, *, address: str | None, local: bool, command: str) -> Exit:
+    """Runs what is missing and returns how that ended. `command` is what goes on with it.
 
     Raises InputError, SchemaError or LeaseHeld where nothing could be started.
     """
     folder = StudyFolder(out / grid.study)
     console = Console(stderr=True)
-    again = f"to go on: latentgrid run <the same grid file> --out {out}"
+    again = f"to go on: {command}"
     with Signals() as signals:
         try:
             _check_folder(folder)
@@ -42,7 +42,7 @@ def run_study(grid: Grid, out: Path, *, address: str | None, local: bool) -> Exi
             else:
                 session = _run_on_ray(grid, folder, console, signals, address)
         except (KeyboardInterrupt, SystemExit):  # SystemExit: Ray's handler, while it starts
-            console.print(f"interrupted before anything was started; {again}")
+            console.print(f"interrupted before anything was started; {again}", soft_wrap=True)
             return Exit.INTERRUPTED
         return _last_word(session, console, again)
 
@@ -111,7 +111,11 @@ class Signals:
             raise KeyboardInterrupt
         if self.session.interrupted:
             os._exit(Exit.INTERRUPTED)
-        print("stopping: trials write their checkpoints ...", file=sys.stderr)
+        print(
+            "stopping: trials write their checkpoints ... (again: stop at once and lose the steps "
+            "since the last one)",
+            file=sys.stderr,
+        )
         self.session.interrupt()
 
 
@@ -123,7 +127,8 @@ def _progress(console: Console) -> Iterator[Callable[[Session], None]]:
 
             def redraw(session: Session) -> None:
                 frames = session.frames()
-                live.update(status_view(status_of(session.grid, frames), frames), refresh=True)
+                status = status_of(session.grid, frames, session.folder.checkpoint_steps())
+                live.update(status_view(status, frames), refresh=True)
 
             yield redraw
         return
@@ -133,7 +138,8 @@ def _progress(console: Console) -> Iterator[Callable[[Session], None]]:
         nonlocal last
         if time.monotonic() - last >= LINE_SECONDS:
             last = time.monotonic()
-            console.print(progress_line(status_of(session.grid, session.frames())))
+            checkpoints = session.folder.checkpoint_steps()
+            console.print(progress_line(status_of(session.grid, session.frames(), checkpoints)))
 
     yield line
 
@@ -142,20 +148,17 @@ def _last_word(session: Session, console: Console, again: str) -> Exit:
     folder = session.folder
     status, grid, frames = read_status(folder.root)
     Console().print(results_view(grid, frames))
-    console.print(
-        f"{status.done} of {status.trials} trials done, {status.failed} failed; "
-        f"{hours_used(status)}\ntables: {folder.root}/*.parquet"
-    )
+    console.print(f"{progress_line(status)}\ntables: {folder.root}/*.parquet", soft_wrap=True)
     if session.interrupted:
-        console.print(f"interrupted; {again}")
+        console.print(f"interrupted; {again}", soft_wrap=True)
         return Exit.INTERRUPTED
     complete = status.done == status.trials and status.scores == status.scores_wanted
     if session.stop_reason:
-        console.print(f"stopped: {session.stop_reason}\n{again}")
+        console.print(f"stopped: {session.stop_reason}\n{again}", soft_wrap=True)
     elif complete:
         return Exit.DONE
     elif session.budget_reason:
-        console.print(f"stopped: {session.budget_reason}; raise it\n{again}")
+        console.print(f"stopped: {session.budget_reason}; raise it\n{again}", soft_wrap=True)
     if status.failed:
         console.print(f"{status.failed} trials failed; why: {folder.root}/logs/, column `error`")
     for trial_id, error in session.unencoded.items():

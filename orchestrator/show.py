@@ -22,11 +22,13 @@ def plan_view(plan: Plan) -> RenderableType:
         hours = f"unknown: no earlier run on {plan.device} has trained such trials"
     else:
         hours = f"{duration(plan.hours)} on one {plan.device}, training alone"
+    adoptable = f", {plan.adoptable:,} to adopt from other studies" if plan.adoptable else ""
     datasets = ", ".join(plan.missing_datasets) or "none"
     lines = {
         "study": plan.study,
-        "trials": f"{plan.trials:,} ({plan.done:,} done)",
+        "trials": f"{plan.trials:,} ({plan.done:,} done{adoptable})",
         "steps": f"{plan.steps:,} ({plan.steps_left:,} to go)",
+        "final scores": f"{plan.scores:,} ({plan.scores_left:,} to go)",
         "time": hours,
         "disk": f"about {plan.disk_gb:.2g} GB",
         "missing datasets": datasets,
@@ -43,10 +45,16 @@ def facts(lines: dict[str, str]) -> Table:
 
 def progress_line(status: Status) -> str:
     """One line of at most 80 columns in common cases, for logs and the live view."""
+    diverged = f", {status.diverged} diverged" if status.diverged else ""
+    if status.done + status.failed == status.trials and not status.at_work:
+        return (
+            f"finished: {status.completed} of {status.trials} trials completed, "
+            f"{status.failed} failed{diverged}; {hours_used(status)}"
+        )
     eta = "?" if status.eta_hours is None else duration(status.eta_hours)
     return (
         f"{status.done}/{status.trials} done, {len(status.running)} running, "
-        f"{status.failed} failed | {status.steps_per_second:.1f} steps/s | ETA {eta} | "
+        f"{status.failed} failed{diverged} | {status.steps_per_second:.1f} steps/s | ETA {eta} | "
         f"{hours_used(status)}"
     )
 
@@ -63,8 +71,7 @@ def status_view(status: Status, frames: Frames) -> RenderableType:
         Text(status.study, style="bold"),
         progress_line(status),
         f"steps {status.steps_done:,} of {status.steps:,}; "
-        f"final scores {status.scores:,} of {status.scores_wanted:,}; "
-        f"diverged {status.diverged:,}",
+        f"final scores {status.scores:,} of {status.scores_wanted:,}",
     ]
     for trial in status.running[:SHOWN_RUNNING]:
         parts.append(
@@ -84,8 +91,10 @@ def results_view(grid: Grid, frames: Frames) -> RenderableType:
     return Group(scores_table(score_summary(grid, frames)), "", hours_table(frames))
 
 
-def scores_table(summary: pd.DataFrame) -> Table:
-    table = Table(title="final scores, mean ± sd over seeds", title_justify="left")
+def scores_table(summary: pd.DataFrame) -> RenderableType:
+    if summary.empty:
+        return Text("no final scores yet")
+    table = Table(title="final scores over seeds", title_justify="left")
     parameters = [c for c in summary.columns if c not in ("score", "mean", "sd", "n")]
     for name in [*parameters, "score"]:
         table.add_column(name)
@@ -109,7 +118,7 @@ def hours_table(frames: Frames) -> Table:
     table.add_column("stage")
     for kind in kinds:
         for part in parts:
-            table.add_column(f"{part} {kind.upper()} h", justify="right")
+            table.add_column(f"{part.replace('_', ' ')} {kind.upper()} h", justify="right")
     for stage, row in hours.iterrows():
         cells = (f"{row[f'{part}_{kind}_hours']:.3f}" for kind in kinds for part in parts)
         table.add_row(str(stage), *cells)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -59,11 +60,14 @@ def read_status(root: Path) -> tuple[Status, Grid, Frames]:
     """Raises GridError or SchemaError where the folder is no study that this version can read."""
     grid = load_grid(StudyFolder(root).study_yaml)
     frames = load(root, with_curves=False)
-    return status_of(grid, frames), grid, frames
+    return status_of(grid, frames, StudyFolder(root).checkpoint_steps()), grid, frames
 
 
-def status_of(grid: Grid, frames: Frames) -> Status:
-    """Of the trials of the grid; rows of trials that an earlier version of it had do not count."""
+def status_of(grid: Grid, frames: Frames, checkpoints: Mapping[str, int]) -> Status:
+    """Of the trials of the grid; rows of trials that an earlier version of it had do not count.
+
+    `checkpoints` gives the steps that trials without a row have kept.
+    """
     steps = {trial.trial_id: trial.steps for trial in grid.trials}
     trials = frames.trials[frames.trials["trial_id"].isin(list(steps))]
     counts = trials["status"].value_counts()
@@ -78,19 +82,20 @@ def status_of(grid: Grid, frames: Frames) -> Status:
     seconds = training["train_seconds"].where(training["train_seconds"] > 0)
     trained = (training["steps_done"] - training["start_step"]).astype(float)
     pace = float((trained / seconds).fillna(0.0).sum())
-    in_flight = sum(trial.steps_done for trial in running)
-    done = sum(steps[trial_id] for trial_id in finished["trial_id"]) + in_flight
+    reached = {trial.trial_id: trial.steps_done for trial in running}
+    reached = {**checkpoints, **reached, **{t: steps[t] for t in finished["trial_id"]}}
+    done = sum(reached.get(trial_id, 0) for trial_id in steps)
     left = sum(steps.values()) - done
-    completed = trials[trials["status"] == "completed"]["trial_id"]
+    to_score = set(steps) - set(trials[trials["status"] == "diverged"]["trial_id"])
     final = frames.scores[frames.scores["step"] == frames.scores["trial_id"].map(steps)]
-    wanted = len(completed) * len(grid.evaluate.metrics) * len(grid.evaluate.representations)
+    wanted = len(to_score) * len(grid.evaluate.metrics) * len(grid.evaluate.representations)
     keys = ["trial_id", "representation", "metric"]
     asked = final[
         (final["size"] == grid.evaluate.final)
         & final["metric"].isin(list(grid.evaluate.metrics))
         & final["representation"].isin(list(grid.evaluate.representations))
         & (final["seed"] == grid.evaluate.seed)
-        & final["trial_id"].isin(completed)
+        & final["trial_id"].isin(list(to_score))
     ]
     hours = by_stage(account(attempts, frames.trials, frames.scores))
     return Status(

@@ -82,6 +82,15 @@ class StudyFolder:
     def checkpoint_dir(self, trial_id: str) -> Path:
         return self.root / "checkpoints" / trial_id
 
+    def checkpoint_steps(self) -> dict[str, int]:
+        """trial_id -> the furthest step that a checkpoint holds, told by the files' names."""
+        found: dict[str, int] = {}
+        for path in (self.root / "checkpoints").glob("*/[!.]*.pt"):
+            step = path.name.split(".")[-2]
+            if step.isdigit():
+                found[path.parent.name] = max(int(step), found.get(path.parent.name, 0))
+        return found
+
     @property
     def codes_dir(self) -> Path:
         return self.root / "codes"
