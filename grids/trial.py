@@ -141,14 +141,16 @@ class Trial:
                 raise FieldError(
                     str(name), f"is not a field of a trial; {instead(name, declared)}", unknown=True
                 )
-        for field in dataclasses.fields(cls):
-            if field.default is dataclasses.MISSING and field.name not in values:
-                what = (
-                    ", ".join(PARTS[field.name])
-                    if field.name in PARTS
-                    else declared_fields(cls)[field.name].what
-                )
-                raise FieldError(field.name, f"is missing; valid: {what}")
+        missing = [
+            field.name
+            for field in dataclasses.fields(cls)
+            if field.default is dataclasses.MISSING and field.name not in values
+        ]
+        if missing:
+            first, *others = missing
+            valid = ", ".join(PARTS[first]) if first in PARTS else declared_fields(cls)[first].what
+            also = f"; missing too: {', '.join(others)}" if others else ""
+            raise FieldError(first, f"is missing; valid: {valid}{also}")
         arguments: dict[str, Any] = {
             name: part_from(name, value) if name in PARTS else value
             for name, value in values.items()

@@ -239,6 +239,14 @@ def test_from_dict_names_the_field(values: dict[str, Any], field: str, message: 
     assert str(caught.value).startswith(message)
 
 
+def test_from_dict_names_all_that_is_missing_in_one_line() -> None:
+    with pytest.raises(FieldError) as caught:
+        Trial.from_dict({"dataset": "xysquares", "beta": 1.0, "framework": "beta_vae"})
+    assert str(caught.value) == (
+        "model is missing; valid: conv64, conv64_disent; missing too: latents, steps"
+    )
+
+
 def test_from_dict_names_what_is_missing() -> None:
     values = trial().to_dict()
     del values["latents"]

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from orchestrator import checkpoints
+from orchestrator.plan import make_plan
+from results.store import StudyFolder
+
+
+def test_a_new_study_has_everything_to_do_and_unknown_hours(tiny_grid: Any, tmp_path: Path) -> None:
+    plan = make_plan(tiny_grid(), tmp_path / "nowhere")
+    assert (plan.trials, plan.done, plan.adoptable) == (2, 0, 0)
+    assert (plan.steps, plan.steps_left) == (12, 12)
+    assert (plan.scores, plan.scores_left) == (4, 4)
+    assert plan.hours is None
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_trials_that_another_study_has_finished_are_adoptable_and_need_no_steps(
+    tiny_grid: Any, tmp_path: Path, run: Any
+) -> None:
+    run(tiny_grid("first", seeds="[0]"), tmp_path)
+    plan = make_plan(tiny_grid("second", seeds="[0, 1]"), tmp_path)
+    assert (plan.done, plan.adoptable, plan.steps, plan.steps_left) == (0, 1, 12, 6)
+
+
+def test_a_metric_added_to_a_finished_study_shows_as_scores_to_go(
+    tiny_grid: Any, tmp_path: Path, run: Any
+) -> None:
+    run(tiny_grid(replace=("metrics: [mig, factor_vae]", "metrics: [mig]")), tmp_path)
+    plan = make_plan(tiny_grid(), tmp_path)
+    assert (plan.done, plan.steps_left) == (2, 0)
+    assert (plan.scores, plan.scores_left) == (4, 2)
+
+
+def test_steps_in_checkpoints_are_not_to_be_done_again(tiny_grid: Any, tmp_path: Path) -> None:
+    grid = tiny_grid()
+    folder = StudyFolder(tmp_path / "tiny", epoch=0)
+    for step in (2, 4):
+        checkpoints.save(folder, grid.trials[0].trial_id, "000000-a", step, {})
+    assert make_plan(grid, tmp_path).steps_left == 12 - 4
