@@ -135,7 +135,9 @@ def submit(
 @app.command(epilog="Example: latentgrid status runs/quickstart --watch")
 def status(
     study_dir: StudyDir,
-    watch: Annotated[bool, typer.Option("--watch", help="Redraw until the study is done.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Redraw while the study is being run.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Say how a study stands, from its files alone, while it runs or afterwards."""
