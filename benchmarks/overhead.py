@@ -27,6 +27,7 @@ from ray import tune
 from ray.tune import CheckpointConfig, RunConfig, TuneConfig
 from ray.tune.search.basic_variant import BasicVariantGenerator
 
+from grids.data_folder import DataFolder
 from grids.load import load_grid
 from orchestrator import cluster, machine
 from orchestrator.session import study_session
@@ -120,7 +121,9 @@ def our_seconds(trials: int) -> float:
         grid = load_grid(path)
         started = time.perf_counter()
         folder = StudyFolder(Path(out) / grid.study)
-        with study_session(grid, folder, waiting=print, each=lambda session: None) as session:
+        with study_session(
+            grid, folder, data=DataFolder(Path(out)), waiting=print, each=lambda session: None
+        ) as session:
             run_sweep(session, actor=NothingActor)
         seconds = time.perf_counter() - started
         frames = load(folder.root)

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from grids.blocks import blocks_of, items, settings, source_of, study_name
+from grids.configuration import PARTS
 from grids.document import DocumentError, Mark, Node, one_line, parse
 from grids.expand import CHOICE, Point, matches, merged
 from grids.fields import FieldError, shown
 from grids.points import excluded, partial, points_of
 from grids.settings import Budget, Evaluate, Resources
-from grids.trial import PARTS, GridError, Trial
+from grids.trial import GridError, Trial
 
 LARGEST_FILE_BYTES = 2**20
 
@@ -83,6 +84,13 @@ def _grid(text: str) -> Grid:
                 f"every is {evaluate.every}, and a trial has {fewest_steps} steps; "
                 f"valid: 1 to {fewest_steps}",
             )
+    if evaluate.metrics:
+        for dataset in dict.fromkeys(trial.dataset for trial in trials):
+            if not dataset.factor_sizes:
+                raise DocumentError(
+                    blocks["evaluate"].value["metrics"].at,
+                    f"metrics need ground-truth factors, and {dataset.name} has none; valid: none",
+                )
     return Grid(
         study=study,
         source=source,

@@ -9,60 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
+from grids.datasets import DATASETS as DATASETS
+from grids.datasets import DSpritesRendered as DSpritesRendered
+from grids.datasets import Images
+from grids.datasets import XYColumns as XYColumns
+from grids.datasets import XYObject as XYObject
+from grids.datasets import XYSquares as XYSquares
 from grids.fields import FieldError, Valid, check_fields
 
 COMMON_TERMS = ("loss", "reconstruction_per_image", "kl_nats")
 """Loss terms that every framework reports."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class XYSquares:
-    """Three squares on a grid of positions, one a colour channel (Michlo et al. 2023, table 4)."""
-
-    name: ClassVar[str] = "xysquares"
-
-    spacing: Annotated[int, Valid(at_least=1), "pixels between neighbouring positions"] = 8
-    grid_size: Annotated[
-        int | None, Valid(at_least=2), "most positions along an axis; null fills the image"
-    ] = 8
-    square_size: Annotated[int, Valid(at_least=1), "side of a square, pixels"] = 8
-    image_size: Annotated[int, Valid(at_least=1), "side of the image, pixels"] = 64
-    rgb: Annotated[bool, "a channel for each square; false draws their union in one channel"] = True
-    standardise: Annotated[bool, "subtract the mean and divide by the std of each channel"] = False
-
-    def __post_init__(self) -> None:
-        check_fields(self)
-        if self.positions < 2:
-            raise FieldError(
-                "spacing",
-                f"is {self.spacing}, which leaves one position for a square of {self.square_size} "
-                f"in an image of {self.image_size}; valid: at most image_size - square_size, "
-                f"{max(self.image_size - self.square_size, 0)}",
-            )
-
-    @property
-    def positions(self) -> int:
-        """P, the number of positions of a square along one axis."""
-        fitting = (self.image_size - self.square_size) // self.spacing + 1
-        return fitting if self.grid_size is None else min(fitting, self.grid_size)
-
-    @property
-    def offset(self) -> int:
-        """Pixels before the first position, which centre the grid in the image."""
-        return (self.image_size - (self.square_size + (self.positions - 1) * self.spacing)) // 2
-
-    @property
-    def factor_names(self) -> tuple[str, ...]:
-        return ("x_R", "y_R", "x_G", "y_G", "x_B", "y_B")
-
-    @property
-    def factor_sizes(self) -> tuple[int, ...]:
-        return (self.positions,) * 6
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(channels, height, width)."""
-        return (3 if self.rgb else 1, self.image_size, self.image_size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,14 +127,13 @@ class Adam:
         check_fields(self)
 
 
-Dataset = XYSquares
+Dataset = Images
 Framework = BetaVAE | AdaGVAE
 Model = Conv64 | Conv64Disent
 Reconstruction = MSE | Bernoulli
 Optimizer = Adam
 Part = Dataset | Framework | Model | Reconstruction | Optimizer
 
-DATASETS: dict[str, type[Dataset]] = {"xysquares": XYSquares}
 FRAMEWORKS: dict[str, type[Framework]] = {"beta_vae": BetaVAE, "ada_gvae": AdaGVAE}
 MODELS: dict[str, type[Model]] = {"conv64": Conv64, "conv64_disent": Conv64Disent}
 RECONSTRUCTIONS: dict[str, type[Reconstruction]] = {"mse": MSE, "bernoulli": Bernoulli}

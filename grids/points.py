@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from grids.blocks import CASE_BLOCKS, items, mapping, settings, spelled
+from grids.configuration import PARTS
 from grids.document import DocumentError, Node
 from grids.expand import CHOICE, Axis, Point, count, product, side_by_side
 from grids.fields import declared_fields, instead, shown
 from grids.settings import Resources
-from grids.trial import PARTS, Trial
+from grids.trial import Trial
 
 MOST_TRIALS = 1_000_000
 TRIAL_FIELDS = tuple(field.name for field in dataclasses.fields(Trial))

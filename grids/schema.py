@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from grids.blocks import BLOCKS, STUDY_PATTERN
+from grids.configuration import PARTS
 from grids.fields import Field, declared_fields
 from grids.settings import MEMORY_PATTERN, Budget, Evaluate, Resources
-from grids.trial import PARTS, Trial
+from grids.trial import Trial
 
 FILE = Path(__file__).with_name("grid.schema.json")
 Schema = dict[str, Any]

@@ -18,6 +18,8 @@ from rich.console import Console
 
 from grids.load import load_grid
 from grids.trial import GridError
+from orchestrator.data_cli import DataDir, data_folder
+from orchestrator.data_cli import app as data_app
 from orchestrator.errors import Exit, InputError, first_line
 from results.lease import Fenced, LeaseHeld
 from results.schema import SchemaError
@@ -29,6 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Run whole hyperparameter grids of VAE disentanglement studies, into Parquet tables.",
 )
+app.add_typer(data_app, name="data")
 console = Console()
 
 GridFile = Annotated[Path, typer.Argument(help="The grid file (YAML).", metavar="GRID")]
@@ -56,12 +59,17 @@ def _say(line: str) -> None:
 
 
 @app.command(epilog="Example: latentgrid plan grids/quickstart.yaml --out runs")
-def plan(grid_file: GridFile, out: Out = Path("runs"), as_json: AsJson = False) -> None:
+def plan(
+    grid_file: GridFile,
+    out: Out = Path("runs"),
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
     """Check a grid file and say what a run would do. Starts nothing."""
     from orchestrator.plan import make_plan
     from orchestrator.show import plan_view
 
-    made = make_plan(load_grid(grid_file), out)
+    made = make_plan(load_grid(grid_file), out, data_folder(data_dir))
     if as_json:
         typer.echo(json.dumps(made.as_json()))
     else:
@@ -72,6 +80,7 @@ def plan(grid_file: GridFile, out: Out = Path("runs"), as_json: AsJson = False) 
 def run(
     grid_file: GridFile,
     out: Out = Path("runs"),
+    data_dir: DataDir = None,
     address: Annotated[
         str | None,
         typer.Option(help="A Ray cluster; else RAY_ADDRESS, else one is started here."),
@@ -86,10 +95,12 @@ def run(
     if local and address:
         raise InputError("--local and --address: valid: one of them")
     options = ["--local"] * local + ["--address", address or ""] * (address is not None)
+    options += ["--data-dir", str(data_dir)] * (data_dir is not None)
     command = ["latentgrid", "run", str(grid_file), "--out", str(out), *options]
     ended = run_study(
         load_grid(grid_file),
         out.absolute(),
+        data_folder(data_dir),
         address=address,
         local=local,
         command=shlex.join(command),
@@ -105,19 +116,24 @@ def submit(
     grid_file: GridFile,
     address: Annotated[str, typer.Option(help="The cluster's dashboard, http://HEAD:8265.")],
     out: Annotated[str, typer.Option(help="A folder that every node sees, as an absolute path.")],
+    data_dir: Annotated[
+        str | None,
+        typer.Option(help="The data directory, as an absolute path that every node sees."),
+    ] = None,
 ) -> None:
     """Run a study as a Ray job and follow its log; Ctrl-C detaches, the job goes on."""
     from orchestrator.submit import JobRunning, follow
     from orchestrator.submit import submit as submit_job
 
     grid = load_grid(grid_file)
-    if not os.path.isabs(out):
-        raise InputError(
-            f"--out {out}: a job runs in a folder of its own; "
-            "give an absolute path that every node sees"
-        )
+    for option, path in (("--out", out), ("--data-dir", data_dir)):
+        if path is not None and not os.path.isabs(path):
+            raise InputError(
+                f"{option} {path}: a job runs in a folder of its own; "
+                "give an absolute path that every node sees"
+            )
     try:
-        client, job = submit_job(grid, address, out)
+        client, job = submit_job(grid, address, out, data_dir)
     except (JobRunning, ConnectionError, RuntimeError) as error:
         raise InputError(first_line(error)) from None
     _say(f"submitted {job}; Ctrl-C detaches, and `ray job logs -f {job}` follows again")

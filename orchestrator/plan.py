@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from grids.data_folder import DataFolder
 from grids.load import Grid
 from grids.trial import Trial
 from orchestrator import machine
+from orchestrator.data_sets import missing_datasets
 from orchestrator.scoring import ScoredKeys
 from orchestrator.work import ScoreKey, wanted_scores
 from results.lease import LeaseHeld
@@ -50,7 +52,7 @@ class Plan:
         return asdict(self)
 
 
-def make_plan(grid: Grid, out: Path) -> Plan:
+def make_plan(grid: Grid, out: Path, data: DataFolder) -> Plan:
     """Reads the study under `out`, if there is one, and the ledgers of its neighbours."""
     folder = StudyFolder(out / grid.study)
     outcomes = folder.outcomes() if folder.root.exists() else {}
@@ -77,7 +79,7 @@ def make_plan(grid: Grid, out: Path) -> Plan:
         device=device,
         hours=hours_left(left, steps_left, seconds_a_step(out, device)),
         disk_gb=len(grid.trials) * (WEIGHTS_MB + PICTURES_MB + ROWS_MB) / 1000,
-        missing_datasets=[],
+        missing_datasets=missing_datasets(grid, data),
         trial_ids=[trial.trial_id for trial in grid.trials],
     )
 

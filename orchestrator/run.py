@@ -15,7 +15,9 @@ from typing import Any
 from rich.console import Console
 from rich.live import Live
 
+from grids.data_folder import DataFolder
 from grids.load import Grid
+from orchestrator.data_sets import missing_datasets
 from orchestrator.errors import Exit, InputError
 from orchestrator.session import Session, study_session
 from orchestrator.show import progress_line, results_view, status_view
@@ -26,7 +28,9 @@ from results.store import StudyFolder
 LINE_SECONDS = 30.0
 
 
-def run_study(grid: Grid, out: Path, *, address: str | None, local: bool, command: str) -> Exit:
+def run_study(
+    grid: Grid, out: Path, data: DataFolder, *, address: str | None, local: bool, command: str
+) -> Exit:
     """Runs what is missing and returns how that ended. `command` is what goes on with it.
 
     Raises InputError, SchemaError or LeaseHeld where nothing could be started.
@@ -37,26 +41,35 @@ def run_study(grid: Grid, out: Path, *, address: str | None, local: bool, comman
     with Signals() as signals:
         try:
             _check_folder(folder)
+            if missing := missing_datasets(grid, data):
+                raise InputError(f"datasets are missing below {data.root}: {'; '.join(missing)}")
             if local:
-                session = _run_here(grid, folder, console, signals)
+                session = _run_here(grid, folder, data, console, signals)
             else:
-                session = _run_on_ray(grid, folder, console, signals, address)
+                session = _run_on_ray(grid, folder, data, console, signals, address)
         except (KeyboardInterrupt, SystemExit):  # SystemExit: Ray's handler, while it starts
             console.print(f"interrupted before anything was started; {again}", soft_wrap=True)
             return Exit.INTERRUPTED
         return _last_word(session, console, again)
 
 
-def _run_here(grid: Grid, folder: StudyFolder, console: Console, signals: Signals) -> Session:
+def _run_here(
+    grid: Grid, folder: StudyFolder, data: DataFolder, console: Console, signals: Signals
+) -> Session:
     # Imported here, as torch takes seconds: signals are ours by now.
     from orchestrator.local import run_local
 
     _check_gpu(grid)
-    return _run(grid, folder, console, signals, run_local)
+    return _run(grid, folder, data, console, signals, run_local)
 
 
 def _run_on_ray(
-    grid: Grid, folder: StudyFolder, console: Console, signals: Signals, address: str | None
+    grid: Grid,
+    folder: StudyFolder,
+    data: DataFolder,
+    console: Console,
+    signals: Signals,
+    address: str | None,
 ) -> Session:
     address = address or os.environ.get("RAY_ADDRESS") or "local"
     if address == "local":
@@ -70,18 +83,19 @@ def _run_on_ray(
         signals.install()  # Ray puts a handler of its own in the place of ours
         if refusal := sweep.unmet_request(grid.resources):
             raise InputError(refusal)
-        return _run(grid, folder, console, signals, sweep.run_sweep)
+        return _run(grid, folder, data, console, signals, sweep.run_sweep)
 
 
 def _run(
     grid: Grid,
     folder: StudyFolder,
+    data: DataFolder,
     console: Console,
     signals: Signals,
     execute: Callable[[Session], None],
 ) -> Session:
     with _progress(console) as each:
-        with study_session(grid, folder, waiting=console.print, each=each) as session:
+        with study_session(grid, folder, data=data, waiting=console.print, each=each) as session:
             signals.session = session
             execute(session)
     return session

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 import pyarrow.compute as pc
 
+from grids.data_folder import DataFolder
 from grids.load import Grid
 from orchestrator import adopt, machine, manifest
 from orchestrator.scoring import ScoringQueue
@@ -38,8 +39,8 @@ class Session:
     trial id and by code file.
     """
 
-    def __init__(self, grid: Grid, lease: leases.Lease) -> None:
-        self.grid, self.lease = grid, lease
+    def __init__(self, grid: Grid, lease: leases.Lease, data: DataFolder) -> None:
+        self.grid, self.lease, self.data = grid, lease, data
         self.folder = lease.folder
         self.code_version = machine.code_version()
         self.tables = Tables(self.folder)
@@ -87,6 +88,7 @@ class Session:
         units = missing_units(
             self.grid,
             self.folder,
+            data=self.data,
             outcomes=self.folder.outcomes(),
             scored=self.queue.scored(),
             code_files=code_files,
@@ -190,6 +192,7 @@ def study_session(
     grid: Grid,
     folder: StudyFolder,
     *,
+    data: DataFolder,
     waiting: Callable[[str], None],
     each: Callable[[Session], None],
 ) -> Iterator[Session]:
@@ -200,9 +203,9 @@ def study_session(
     lease = leases.acquire(folder, waiting=waiting)
     done = threading.Event()
     with leases.Beating(lease) as beating:
-        session = Session(grid, lease)
+        session = Session(grid, lease, data)
         beating.on_fenced = session.stop
-        manifest.write(session.folder, grid, session.code_version)
+        manifest.write(session.folder, grid, data, session.code_version)
         adopt.adopt(session.folder, grid)
         session.publish()
         session.check_budget()

@@ -24,7 +24,9 @@ def submission_id(study: str) -> str:
     return f"latentgrid-{study}"
 
 
-def submit(grid: Grid, address: str, out: str) -> tuple[JobSubmissionClient, str]:
+def submit(
+    grid: Grid, address: str, out: str, data_dir: str | None = None
+) -> tuple[JobSubmissionClient, str]:
     """Submits the study and returns the client and the job's id.
 
     Raises JobRunning where the study is running there already, ConnectionError where nothing
@@ -34,10 +36,12 @@ def submit(grid: Grid, address: str, out: str) -> tuple[JobSubmissionClient, str
     job = submission_id(grid.study)
     _clear_ended(client, job)
     commit = machine.code_version()
+    command = ["python", "-m", "orchestrator", "run", "grid.yaml", "--out", out]
+    command += ["--data-dir", data_dir] if data_dir else []
     with tempfile.TemporaryDirectory(prefix="latentgrid-job-") as working_dir:
         _stage(Path(working_dir), grid)
         client.submit_job(
-            entrypoint=f"python -m orchestrator run grid.yaml --out {shlex.quote(out)}",
+            entrypoint=shlex.join(command),
             submission_id=job,
             runtime_env={
                 "working_dir": working_dir,

@@ -8,6 +8,7 @@ checkpoint, and writes the same bytes.
 
 from __future__ import annotations
 
+import functools
 import io
 import shutil
 import time
@@ -18,6 +19,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from grids.data_folder import DataFolder
+from grids.datasets import Images
 from orchestrator import checkpoints, machine
 from orchestrator.process import prepare_for_training
 from orchestrator.trial_log import TrialLog
@@ -26,6 +29,7 @@ from results.lease import Fenced
 from results.ledger import Attempt, new_attempt_id, utc_now
 from results.store import trial_record_name
 from trainers import make_dataset
+from trainers.datasets.dataset import Dataset
 from trainers.encode import encode
 from trainers.fit import Training, finite, next_report
 from trainers.pictures import pictures
@@ -127,7 +131,7 @@ class TrialRun:
     def _prepare(self) -> None:
         with self.attempt.stage("prepare"):
             prepare_for_training()
-            self.dataset = make_dataset(self.trial.dataset)
+            self.dataset = opened(self.trial.dataset, self.unit.data, self.device)
             training = self.make_training(self.trial, self.dataset, self.device)
             if self.unit.work == "encode":
                 weights = self.folder.weights(self.trial.trial_id)
@@ -249,6 +253,12 @@ class TrialRun:
             self.folder, self.trial.trial_id, self.attempt.attempt_id, self.step, state
         )
         self.last_checkpoint = self.clock()
+
+
+@functools.lru_cache(maxsize=1)
+def opened(parameters: Images, data: DataFolder, device: torch.device) -> Dataset:
+    """The dataset; kept for the next trial of this process, as a copy to a GPU takes a while."""
+    return make_dataset(parameters, data, device)
 
 
 def _npz(savez: Callable[..., None], arrays: dict[str, Any]) -> bytes:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from grids.data_folder import DataFolder
 from grids.load import Grid
 from grids.settings import Evaluate, Resources
 from grids.trial import Trial
@@ -44,6 +45,7 @@ class Unit:
     work: Work
     study: str
     root: Path
+    data: DataFolder
     epoch: int
     trial: Trial
     resources: Resources
@@ -60,6 +62,7 @@ class Unit:
             "work": self.work,
             "study": self.study,
             "root": str(self.root),
+            "data": str(self.data.root),
             "epoch": self.epoch,
             "trial": self.trial.to_dict(),
             "resources": asdict(self.resources),
@@ -78,6 +81,7 @@ class Unit:
             work=fields["work"],
             study=fields["study"],
             root=Path(fields["root"]),
+            data=DataFolder(Path(fields["data"])),
             epoch=fields["epoch"],
             trial=Trial.from_dict(fields["trial"]),
             resources=Resources(**fields["resources"]),
@@ -100,6 +104,7 @@ def missing_units(
     grid: Grid,
     folder: StudyFolder,
     *,
+    data: DataFolder,
     outcomes: Mapping[str, str],
     scored: Set[ScoreKey],
     code_files: Set[str],
@@ -128,6 +133,7 @@ def missing_units(
             work=work,
             study=grid.study,
             root=folder.root,
+            data=data,
             epoch=folder.epoch,
             trial=trial,
             resources=resources,

@@ -11,8 +11,8 @@ import json
 
 import pyarrow as pa
 
+from grids.columns import COLUMN_TYPES
 from grids.parts import COMMON_TERMS, FRAMEWORKS
-from grids.trial import COLUMN_TYPES
 
 SCHEMA_VERSION = 1
 VERSION_KEY = b"latentgrid.schema_version"

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import torch
 
-from grids import parts
 from grids.trial import Trial
-from trainers.datasets.dataset import Dataset
-from trainers.datasets.xysquares import XYSquares
+from trainers.datasets import DATASETS, make_dataset
 from trainers.models import MODELS, VAE, initialise
 from trainers.objectives.ada_gvae import ada_gvae
 from trainers.objectives.beta_vae import beta_vae
 from trainers.reconstruction import RECONSTRUCTIONS
 
-DATASETS = {"xysquares": XYSquares}
 OBJECTIVES = {"beta_vae": beta_vae, "ada_gvae": ada_gvae}
 
 __all__ = ["DATASETS", "MODELS", "OBJECTIVES", "RECONSTRUCTIONS", "make_dataset", "make_model"]
-
-
-def make_dataset(parameters: parts.Dataset) -> Dataset:
-    """The dataset of these parameters."""
-    return DATASETS[parameters.name](parameters)
 
 
 def make_model(trial: Trial, *, device: torch.device | str) -> VAE:

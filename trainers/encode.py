@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -25,28 +26,31 @@ class Codes(NamedTuple):
 def encode(
     model: VAE, dataset: Dataset, *, device: torch.device | str, batch_size: int = 256
 ) -> Codes:
-    """Encodes the evaluation grid, last factor fastest; R = 1, as no dataset has a nuisance yet."""
+    """Encodes the evaluation grid, last factor fastest, with each of the evaluation draws."""
     device = torch.device(device)
     pixels = Pixels(dataset, device)
     positions = [torch.tensor(grid, device=device) for grid in dataset.evaluation_grid]
-    cells = torch.arange(int(np.prod([len(grid) for grid in positions])), device=device)
+    num_cells = math.prod(len(grid) for grid in positions)
+    rows = torch.arange(dataset.evaluation_draws * num_cells, device=device)
     means, logvars = [], []
     with torch.inference_mode(), kernels("fp32"):
-        for cells_B in torch.split(cells, batch_size):
-            images_BCHW = dataset.images(factors_of(cells_B, positions))
+        for rows_B in torch.split(rows, batch_size):
+            factors_BF = factors_of(rows_B % num_cells, positions)
+            images_BCHW = dataset.images(factors_BF, rows_B // num_cells)
             mean_BZ, logvar_BZ = model.encode(pixels.to_float(images_BCHW))
             means.append(mean_BZ)
             logvars.append(logvar_BZ)
+        shape = (dataset.evaluation_draws, num_cells, model.latents)
         return Codes(
-            torch.cat(means)[None].cpu().numpy(),
-            torch.cat(logvars)[None].cpu().numpy(),
+            torch.cat(means).view(shape).cpu().numpy(),
+            torch.cat(logvars).view(shape).cpu().numpy(),
         )
 
 
 def factors_of(cells_B: Tensor, positions: list[Tensor]) -> Tensor:
     """Positions of the factors at row-major cells of a grid of those positions, int64 [B, F]."""
-    columns = []
+    columns: list[Tensor] = []
     for positions_P in reversed(positions):
         columns.append(positions_P[cells_B % len(positions_P)])
         cells_B = cells_B // len(positions_P)
-    return torch.stack(columns[::-1], dim=1)
+    return torch.stack(columns[::-1], dim=1) if columns else cells_B.new_empty(len(cells_B), 0)

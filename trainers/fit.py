@@ -21,7 +21,7 @@ from trainers import OBJECTIVES, make_model
 from trainers.datasets.dataset import Dataset
 from trainers.pixels import Pixels
 from trainers.precision import autocast, kernels
-from trainers.sampling import cells, pairs
+from trainers.sampling import cells, nuisances, pairs
 from trainers.streams import Stream, normals
 
 REPORTS_PER_TRIAL = 60
@@ -68,7 +68,9 @@ class Training:
             fused=True,
             capturable=self.device.type == "cuda",
         )
-        self._factor_sizes_F = torch.tensor(dataset.factor_sizes, device=self.device)
+        self._factor_sizes_F = torch.tensor(
+            dataset.factor_sizes, dtype=torch.int64, device=self.device
+        )
         self._pixels = Pixels(dataset, self.device)
         self._term_names = (*COMMON_TERMS, *trial.framework.terms)
         self._sums = torch.zeros(
@@ -154,7 +156,8 @@ class Training:
         noise_BZ = normals(
             seed, Stream.LATENT_NOISE, step, len(factors_BF), trial.latents, dtype=torch.float32
         )
-        return self._pixels.to_float(self.dataset.images(factors_BF)), noise_BZ
+        nuisance_B = nuisances(seed, step, len(factors_BF), self.dataset.nuisances)
+        return self._pixels.to_float(self.dataset.images(factors_BF, nuisance_B)), noise_BZ
 
 
 def report_every(trial: Trial) -> int:

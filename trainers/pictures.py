@@ -29,8 +29,10 @@ def pictures(
     """
     device = torch.device(device)
     pixels = Pixels(dataset, device)
-    words_BF = words(0, Stream.PICTURES, 0, CELLS, len(dataset.factor_sizes)).to(device)
-    originals = dataset.images(below(words_BF, torch.tensor(dataset.factor_sizes, device=device)))
+    sizes_F = torch.tensor(dataset.factor_sizes, dtype=torch.int64, device=device)
+    words_BW = words(0, Stream.PICTURES, 0, CELLS, len(sizes_F) + 1).to(device)
+    nuisance_B = below(words_BW[:, -1], dataset.nuisances)
+    originals = dataset.images(below(words_BW[:, :-1], sizes_F), nuisance_B)
     with kernels("fp32"):
         code_BZ, _ = model.encode(pixels.to_float(originals))
         traversed_Z7Z = code_BZ[0].repeat(model.latents, len(TRAVERSED), 1)
@@ -39,7 +41,7 @@ def pictures(
         outputs = model.decode(torch.cat([code_BZ, traversed_Z7Z.flatten(0, 1)]))
     images = pixels.to_bytes(RECONSTRUCTIONS[reconstruction].mean_image(outputs)).cpu().numpy()
     return {
-        "originals": originals.cpu().numpy(),
+        "originals": originals.round().to(torch.uint8).cpu().numpy(),
         "reconstructions": images[:CELLS],
         "traversals": images[CELLS:].reshape(model.latents, len(TRAVERSED), *images.shape[1:]),
     }

@@ -23,9 +23,9 @@ class Pixels:
         self.scale_C11 = 255 * torch.tensor(std, dtype=torch.float64, device=device)[:, None, None]
 
     def to_float(self, images_BCHW: Tensor) -> Tensor:
-        """uint8 [B, C, H, W] to float32 of the same shape and memory format."""
+        """A dataset's images [B, C, H, W] to float32 of the same shape and memory format."""
         shift_C11, scale_C11 = self.shift_C11.float(), self.scale_C11.float()
-        return images_BCHW.to(torch.float32).sub_(shift_C11).div_(scale_C11)
+        return images_BCHW.to(torch.float32, copy=True).sub_(shift_C11).div_(scale_C11)
 
     def to_bytes(self, images_BCHW: Tensor) -> Tensor:
         """The nearest uint8 of images on the model's scale, clipped to [0, 255]."""

@@ -1,7 +1,7 @@
-"""Which cells of the factor grid a step sees: batches and pairs, with replacement.
+"""Which images a step sees: batches and pairs of cells, and draws of their nuisance.
 
-B batch, F factors; the sizes of the factors are int64 [F]. Every shape is static, and everything
-stays on the device of `step` and of the sizes.
+All with replacement. B batch, F factors; the sizes of the factors are int64 [F]. Every shape is
+static, and everything stays on the device of `step` and of the sizes.
 """
 
 from __future__ import annotations
@@ -17,6 +17,14 @@ def cells(seed: int, step: int | Tensor, batch_size: int, sizes_F: Tensor) -> Te
     """Independent uniform positions of every factor, int64 [B, F]: uniform over the grid."""
     words_BF = words(seed, Stream.CELLS, step, batch_size, len(sizes_F))
     return below(words_BF, sizes_F)
+
+
+def nuisances(seed: int, step: int | Tensor, batch_size: int, count: int) -> Tensor:
+    """Independent uniform draws of the nuisance, int64 [B] in [0, count); count <= 2^31."""
+    if count == 1:
+        device = step.device if isinstance(step, Tensor) else None
+        return torch.zeros(batch_size, dtype=torch.int64, device=device)
+    return below(words(seed, Stream.NUISANCE, step, batch_size, 1)[:, 0], count)
 
 
 def pairs(

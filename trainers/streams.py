@@ -32,6 +32,8 @@ class Stream(IntEnum):
     PAIRS = 2
     LATENT_NOISE = 3
     PICTURES = 4
+    NUISANCE = 5
+    PIXELS = 7
 
 
 def philox(
@@ -62,7 +64,7 @@ def words(seed: int, stream: Stream, step: int | Tensor, rows: int, columns: int
     row_R1 = torch.arange(rows, device=step.device)[:, None]
     number = torch.full_like(step, int(stream))
     words_4RL = philox((block_L, row_R1, step, number), (seed & MASK, seed >> 32))
-    return torch.stack(words_4RL, dim=-1).reshape(rows, -1)[:, :columns]
+    return torch.stack(words_4RL, dim=-1).flatten(1)[:, :columns]
 
 
 def below(words: Tensor, bound: int | Tensor) -> Tensor:

@@ -88,7 +88,7 @@ BAD = {
     "unknown dataset": (
         "name: xysquares",
         "name: dsprits",
-        f"4:19: dataset is 'dsprits'; valid: {', '.join(DATASETS)}",
+        f"4:19: dataset is 'dsprits'; did you mean dsprites? valid: {', '.join(DATASETS)}",
     ),
     "unknown model": (
         "conv64",
@@ -166,7 +166,7 @@ BAD = {
     "part without name": (
         "name: xysquares, ",
         "",
-        "4:12: dataset has no name; valid: name: and one of xysquares",
+        "4:12: dataset has no name; valid: name: and one of dsprites, ",
     ),
     "duplicate keys": (
         "  latents: 9",

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from grids.data_folder import DataFolder
 from grids.load import Grid
 from orchestrator.local import run_local
 from orchestrator.session import Session, study_session
@@ -26,7 +27,11 @@ def run_study(
     each: Callable[[Session], None] = lambda session: None,
 ) -> Session:
     with study_session(
-        grid, StudyFolder(out / grid.study), waiting=lambda line: None, each=each
+        grid,
+        StudyFolder(out / grid.study),
+        data=DataFolder(out / "data"),
+        waiting=lambda line: None,
+        each=each,
     ) as session:
         execute(session)
     return session

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from grids.data_folder import DataFolder
 from orchestrator import checkpoints
 from orchestrator.local import run_local
 from orchestrator.plan import make_plan
@@ -239,7 +240,7 @@ def test_a_damaged_neighbour_neither_stops_adoption_nor_planning(
     [lease_file] = neighbour.lease_dir.iterdir()
     lease_file.write_bytes(b"{")
     grid = tiny_grid("mine")
-    assert make_plan(grid, tmp_path).hours is None
+    assert make_plan(grid, tmp_path, DataFolder(tmp_path)).hours is None
     frames = load(run(grid, tmp_path).folder.root)
     assert frames.trials["status"].tolist() == ["completed"] * 2
     assert frames.trials["adopted_from"].isna().all()

@@ -3,13 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from grids.data_folder import DataFolder
 from orchestrator import checkpoints
 from orchestrator.plan import make_plan
 from results.store import StudyFolder
 
 
 def test_a_new_study_has_everything_to_do_and_unknown_hours(tiny_grid: Any, tmp_path: Path) -> None:
-    plan = make_plan(tiny_grid(), tmp_path / "nowhere")
+    plan = make_plan(tiny_grid(), tmp_path / "nowhere", DataFolder(tmp_path))
     assert (plan.trials, plan.done, plan.adoptable) == (2, 0, 0)
     assert (plan.steps, plan.steps_left) == (12, 12)
     assert (plan.scores, plan.scores_left) == (4, 4)
@@ -21,7 +22,7 @@ def test_trials_that_another_study_has_finished_are_adoptable_and_need_no_steps(
     tiny_grid: Any, tmp_path: Path, run: Any
 ) -> None:
     run(tiny_grid("first", seeds="[0]"), tmp_path)
-    plan = make_plan(tiny_grid("second", seeds="[0, 1]"), tmp_path)
+    plan = make_plan(tiny_grid("second", seeds="[0, 1]"), tmp_path, DataFolder(tmp_path))
     assert (plan.done, plan.adoptable, plan.steps, plan.steps_left) == (0, 1, 12, 6)
 
 
@@ -29,7 +30,7 @@ def test_a_metric_added_to_a_finished_study_shows_as_scores_to_go(
     tiny_grid: Any, tmp_path: Path, run: Any
 ) -> None:
     run(tiny_grid(replace=("metrics: [mig, factor_vae]", "metrics: [mig]")), tmp_path)
-    plan = make_plan(tiny_grid(), tmp_path)
+    plan = make_plan(tiny_grid(), tmp_path, DataFolder(tmp_path))
     assert (plan.done, plan.steps_left) == (2, 0)
     assert (plan.scores, plan.scores_left) == (4, 2)
 
@@ -39,4 +40,4 @@ def test_steps_in_checkpoints_are_not_to_be_done_again(tiny_grid: Any, tmp_path:
     folder = StudyFolder(tmp_path / "tiny", epoch=0)
     for step in (2, 4):
         checkpoints.save(folder, grid.trials[0].trial_id, "000000-a", step, {})
-    assert make_plan(grid, tmp_path).steps_left == 12 - 4
+    assert make_plan(grid, tmp_path, DataFolder(tmp_path)).steps_left == 12 - 4

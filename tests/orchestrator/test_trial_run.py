@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from grids.data_folder import DataFolder
 from grids.load import Grid
 from orchestrator import checkpoints
 from orchestrator.trial_run import TrialRun
@@ -23,6 +24,7 @@ def unit_of(grid: Grid, root: Path, work: Any = "train") -> Unit:
         work=work,
         study=grid.study,
         root=root,
+        data=DataFolder(root),
         epoch=0,
         trial=grid.trials[0],
         resources=grid.resources[0],

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from grids.data_folder import DataFolder
 from orchestrator.tries import MAX_TRIES, Tries, last_line
 from orchestrator.work import Unit, missing_units
 from results.store import StudyFolder
@@ -15,6 +16,7 @@ def units(tiny_grid: Any, tmp_path: Path) -> list[Unit]:
     return missing_units(
         tiny_grid(seeds="[0, 1, 2, 3]"),
         StudyFolder(tmp_path, 1),
+        data=DataFolder(tmp_path),
         outcomes={},
         scored=set(),
         code_files=set(),

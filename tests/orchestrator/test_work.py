@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from grids.data_folder import DataFolder
 from orchestrator.work import Unit, missing_units, wanted_scores
 from results.store import StudyFolder
 
@@ -17,6 +18,7 @@ def missing(
     units = missing_units(
         grid,
         folder,
+        data=DataFolder(folder.root),
         outcomes=outcomes,
         scored=scored,
         code_files=code_files,
@@ -29,7 +31,13 @@ def test_a_unit_survives_the_trip_through_json(tiny_grid: Any, tmp_path: Path) -
     grid = tiny_grid(more="resources: {gpus: 0.25, cpus: 2, memory: 1GiB}")
     folder = StudyFolder(tmp_path / "s", epoch=3)
     [unit, _] = missing_units(
-        grid, folder, outcomes={}, scored=set(), code_files=set(), code_version="test"
+        grid,
+        folder,
+        data=DataFolder(tmp_path / "data"),
+        outcomes={},
+        scored=set(),
+        code_files=set(),
+        code_version="test",
     )
     assert Unit.from_json(unit.to_json()) == unit
     assert unit.resources.gpus == 0.25 and unit.resources.memory_bytes == 2**30

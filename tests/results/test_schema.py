@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from grids.columns import COLUMN_TYPES
 from grids.parts import FRAMEWORKS
-from grids.trial import COLUMN_TYPES
 from results.schema import CURVES, KEYS, PROVENANCE, SCHEMAS, TRIALS
 
 

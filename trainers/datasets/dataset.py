@@ -1,4 +1,4 @@
-"""What every dataset offers. A dataset has no state on a device: images follow their factors."""
+"""What every dataset offers. Images follow their factors and the draw of their nuisance."""
 
 from __future__ import annotations
 
@@ -7,19 +7,27 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor
 
-ENUMERABLE_CELLS = 1_000_000
+ENUMERABLE_CELLS = 2**20
 """A factor grid of more cells than this is evaluated on part of its positions."""
 EVALUATED_POSITIONS = 8
 
 
 class Dataset(Protocol):
-    """Images by ground-truth factors: B images, F factors, C channels, H, W size."""
+    """Images by ground-truth factors: B images, F factors, C channels, H, W size.
+
+    `grids.datasets.Images` says what factors and nuisances are.
+    """
 
     @property
     def factor_names(self) -> tuple[str, ...]: ...
 
     @property
     def factor_sizes(self) -> tuple[int, ...]: ...
+
+    @property
+    def nuisances(self) -> int:
+        """How many images there are of each cell."""
+        ...
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -51,12 +59,21 @@ class Dataset(Protocol):
         ...
 
     @property
+    def evaluation_draws(self) -> int:
+        """R: each of those cells is encoded with the nuisance draws 0 ... R - 1."""
+        ...
+
+    @property
     def fingerprint(self) -> str:
         """Hexadecimal SHA-256 of what the pixels are."""
         ...
 
-    def images(self, factors_BF: Tensor) -> Tensor:
-        """uint8 [B, C, H, W] on the device of the factors, int64 [B, F], 0 <= position < size."""
+    def images(self, factors_BF: Tensor, nuisance_B: Tensor) -> Tensor:
+        """The images [B, C, H, W] of cells and nuisance draws, the same ones every time.
+
+        uint8, or float32 on the scale [0, 255] where pixels are continuous; channels_last, on the
+        device of the factors. int64 [B, F], 0 <= position < size; int64 [B], 0 <= draw < nuisances.
+        """
         ...
 
 
@@ -68,3 +85,11 @@ def evaluation_grid(factor_sizes: tuple[int, ...]) -> tuple[tuple[int, ...], ...
         tuple(np.linspace(0, size - 1, min(size, EVALUATED_POSITIONS)).round().astype(int).tolist())
         for size in factor_sizes
     )
+
+
+def cell_index(factors_BF: Tensor, factor_sizes: tuple[int, ...]) -> Tensor:
+    """The row-major index of each cell, last factor fastest, int64 [B]."""
+    index_B = factors_BF.new_zeros(len(factors_BF))
+    for factor, size in enumerate(factor_sizes):
+        index_B = index_B * size + factors_BF[:, factor]
+    return index_B

@@ -34,12 +34,13 @@ class XYSquares:
         self.parameters = parameters
         self.factor_names = parameters.factor_names
         self.factor_sizes = parameters.factor_sizes
+        self.nuisances = self.evaluation_draws = 1
         self.image_shape = parameters.image_shape
         self.standardise = parameters.standardise
         self.evaluation_grid = evaluation_grid(self.factor_sizes)
 
-    def images(self, factors_BF: Tensor) -> Tensor:
-        """uint8 {0, 255}, [B, C, S, S] in channels_last order, of int64 positions [B, 6]."""
+    def images(self, factors_BF: Tensor, nuisance_B: Tensor | None = None) -> Tensor:
+        """uint8 {0, 255}, [B, C, S, S] in channels_last order; there is no nuisance."""
         size = self.parameters.image_size
         start_BF = self.parameters.offset + self.parameters.spacing * factors_BF
         pixel_S = torch.arange(size, device=factors_BF.device)

@@ -10,7 +10,8 @@ from trainers.datasets.dataset import evaluation_grid
 def test_every_dataset_of_the_grids_is_made() -> None:
     assert set(DATASETS) == set(parts.DATASETS)
     for parameters in parts.DATASETS.values():
-        assert make_dataset(parameters()).factor_names == parameters().factor_names
+        if not parameters().stored:
+            assert make_dataset(parameters()).factor_names == parameters().factor_names
 
 
 @pytest.mark.parametrize("spacing", [8, 7, 6])

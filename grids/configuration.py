@@ -1,0 +1,161 @@
+"""What a configuration is: plain fields and parts that check themselves, and their identity."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+from grids.fields import FieldError, check_fields, declared_fields, instead, shown
+from grids.parts import (
+    DATASETS,
+    FRAMEWORKS,
+    MODELS,
+    OPTIMIZERS,
+    RECONSTRUCTIONS,
+    Part,
+)
+
+PARTS: dict[str, Mapping[str, type[Part]]] = {
+    "dataset": DATASETS,
+    "framework": FRAMEWORKS,
+    "model": MODELS,
+    "reconstruction": RECONSTRUCTIONS,
+    "optimizer": OPTIMIZERS,
+}
+"""The fields that are parts, with the valid choices of each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configuration:
+    """A frozen dataclass of plain fields and parts that checks itself; subclasses have the fields.
+
+    Raises FieldError (a ValueError) that names the field, its value and what is valid.
+    """
+
+    kind: ClassVar[str]
+    epoch: ClassVar[int]
+
+    def __post_init__(self) -> None:
+        for kind, choices in PARTS.items():
+            part = getattr(self, kind, None)
+            if kind in self.field_names() and type(part) not in choices.values():
+                raise FieldError(kind, f"is {shown(part)}; valid: {', '.join(choices)}")
+        check_fields(self)
+
+    @classmethod
+    def field_names(cls) -> tuple[str, ...]:
+        return tuple(field.name for field in dataclasses.fields(cls))
+
+    @cached_property
+    def trial_id(self) -> str:
+        """16 hexadecimal digits of the SHA-256 of the identity and the epoch.
+
+        The identity leaves out what equals its pinned default, so that a field added later with a
+        neutral default moves no id.
+        """
+        identity = {
+            field.name: _identity(value) if field.name in PARTS else value
+            for field in dataclasses.fields(self)
+            if (value := getattr(self, field.name)) != field.default
+        }
+        text = canonical_json({"code_epoch": self.epoch, self.kind: identity})
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every field, parts as dicts with their `name`: plain values for JSON."""
+        return {
+            field.name: _all_parameters(value) if field.name in PARTS else value
+            for field in dataclasses.fields(self)
+            for value in [getattr(self, field.name)]
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`; what is left out takes its default, a part may be a bare name.
+
+        Raises FieldError.
+        """
+        declared = [field.name for field in dataclasses.fields(cls)]
+        for name in values:
+            if name not in declared:
+                raise FieldError(
+                    str(name),
+                    f"is not a field of a {cls.kind}; {instead(name, declared)}",
+                    unknown=True,
+                )
+        missing = [
+            field.name
+            for field in dataclasses.fields(cls)
+            if field.default is dataclasses.MISSING and field.name not in values
+        ]
+        if missing:
+            first, *others = missing
+            valid = ", ".join(PARTS[first]) if first in PARTS else declared_fields(cls)[first].what
+            also = f"; missing too: {', '.join(others)}" if others else ""
+            raise FieldError(first, f"is missing; valid: {valid}{also}")
+        arguments: dict[str, Any] = {
+            name: part_from(name, value) if name in PARTS else value
+            for name, value in values.items()
+        }
+        return cls(**arguments)
+
+    def columns(self) -> dict[str, str | int | float | bool | None]:
+        """The configuration as one flat row, a column a parameter."""
+        row: dict[str, str | int | float | bool | None] = {}
+        for name in self.field_names():
+            value = getattr(self, name)
+            if name not in PARTS:
+                row[name] = value
+                continue
+            row[name] = value.name
+            for parameter in declared_fields(type(value)):
+                row[f"{name}.{parameter}"] = getattr(value, parameter)
+        return row
+
+
+def canonical_json(value: Any) -> str:
+    """One text for equal plain values: sorted keys, no spaces, floats by repr; NaN is refused."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def part_from(kind: str, value: Any) -> Part:
+    """The part of a kind from its name, or from a mapping of `name` and parameters."""
+    choices = PARTS[kind]
+    parameters = dict(value) if isinstance(value, Mapping) else {"name": value}
+    if "name" not in parameters:
+        raise FieldError(kind, f"has no name; valid: {', '.join(choices)}")
+    name = parameters.pop("name")
+    if not isinstance(name, str) or name not in choices:
+        raise FieldError(kind, f"is {shown(name)}; {instead(name, choices)}")
+    declared = declared_fields(choices[name])
+    for parameter in parameters:
+        if parameter not in declared:
+            owners = [other for other in choices if parameter in declared_fields(choices[other])]
+            whose = f" (but of {', '.join(owners)})" if owners else ""
+            raise FieldError(
+                f"{kind}.{parameter}",
+                f"is not a parameter of {name}{whose}; {instead(parameter, declared)}",
+                unknown=True,
+            )
+    try:
+        return choices[name](**parameters)
+    except FieldError as error:
+        raise error.inside(kind) from None
+
+
+def _all_parameters(part: Part) -> dict[str, Any]:
+    return {"name": part.name} | {name: getattr(part, name) for name in declared_fields(type(part))}
+
+
+def _identity(part: Part) -> dict[str, Any]:
+    """The name and what differs from its pinned default."""
+    return {"name": part.name} | {
+        name: value
+        for name, field in declared_fields(type(part)).items()
+        if (value := getattr(part, name)) != field.default
+    }

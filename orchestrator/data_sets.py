@@ -1,0 +1,55 @@
+"""Datasets as a user names them, and which of those that a grid needs are not ready.
+
+Loads neither torch nor Ray, as `plan` uses it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from grids.configuration import part_from
+from grids.data_folder import DataFolder
+from grids.datasets import Images
+from grids.fields import FieldError, declared_fields
+from grids.load import Grid
+from grids.parts import Part
+from orchestrator.errors import InputError
+
+
+def dataset_named(name: str, options: Sequence[str] = ()) -> Images:
+    """The dataset of a name and options `parameter=value`; InputError says what is valid."""
+    parameters: dict[str, object] = {"name": name}
+    for option in options:
+        key, equals, text = option.partition("=")
+        if not equals:
+            raise InputError(f"--set {option}: valid: parameter=value")
+        try:
+            parameters[key] = json.loads(text)
+        except ValueError:
+            parameters[key] = text
+    try:
+        part: Part = part_from("dataset", parameters)
+    except FieldError as error:
+        raise InputError(str(error)) from None
+    assert isinstance(part, Images)
+    return part
+
+
+def as_named(dataset: Images) -> str:
+    """The words of a command that name the dataset: its name, and what differs from defaults."""
+    words = [dataset.name]
+    for name, field in declared_fields(type(dataset)).items():
+        if (value := getattr(dataset, name)) != field.default:
+            words.append(f"--set {name}={value if isinstance(value, str) else json.dumps(value)}")
+    return " ".join(words)
+
+
+def missing_datasets(grid: Grid, data: DataFolder) -> list[str]:
+    """A command for each dataset of the grid that has to be prepared first."""
+    commands: dict[tuple[str, ...], str] = {}
+    for dataset in dict.fromkeys(trial.dataset for trial in grid.trials):
+        missing = tuple(name for name in dataset.stored if not data.is_prepared(name))
+        if missing and missing not in commands:
+            commands[missing] = f"latentgrid data prepare {as_named(dataset)}"
+    return list(commands.values())
