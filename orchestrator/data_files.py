@@ -158,9 +158,9 @@ def _mpi3d(name: str, digest: str) -> OriginalFile:
 _MPI3D_REAL = _mpi3d("real.npz", "0f33f609918fb5c97996692f91129802")
 
 
-def _cifar(classes: int, digest: str, size_bytes: int) -> OriginalFile:
+def _cifar(classes: int, digest: str) -> OriginalFile:
     url = f"https://www.cs.toronto.edu/~kriz/cifar-{classes}-python.tar.gz"
-    return _published(f"cifar{classes}", url, _md5(digest), size_bytes)
+    return _published(f"cifar{classes}", url, _md5(digest))
 
 
 ORIGINAL_FILES: dict[str, tuple[Files, ...]] = {
@@ -176,8 +176,8 @@ ORIGINAL_FILES: dict[str, tuple[Files, ...]] = {
     "mpi3d_realistic": ((_mpi3d("mpi3d_realistic.npz", "59a6225b88b635365f70c91b3e52f70f"),),),
     # The second is what the file was called in the former bucket.
     "mpi3d_real": ((_MPI3D_REAL,), (replace(_MPI3D_REAL, name="mpi3d_real.npz"),)),
-    "cifar10": ((_cifar(10, "c58f30108f718f92721af3b95e74349a", 170_498_071),),),
-    "cifar100": ((_cifar(100, "eb9058c3a382ffc7106e4002c42a8d85", 169_001_437),),),
+    "cifar10": ((_cifar(10, "c58f30108f718f92721af3b95e74349a"),),),
+    "cifar100": ((_cifar(100, "eb9058c3a382ffc7106e4002c42a8d85"),),),
 }
 """By dataset, the alternatives: of one of them all files are needed. The first is fetched."""
 

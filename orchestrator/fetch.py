@@ -227,17 +227,17 @@ def _request(url: str, download: _Download) -> bool:
     try:
         with requests.get(url, headers=headers, stream=True, timeout=download.timeouts) as response:
             status, span = response.status_code, response.headers.get("Content-Range", "")
-            if start and status == 416 and span == f"bytes */{start}":
-                return True  # nothing was lacking
+            if start and status == 416:
+                return True  # nothing is lacking, or the part is of something longer
             resumes = status == 206 and span.startswith(f"bytes {start}-")
-            if not start or resumes or status not in (206, 416):
+            if not start or resumes or status != 206:
                 _receive(response, download, start if resumes else 0)
                 return resumes
     except (requests.ConnectionError, requests.Timeout, HTTPError) as error:
         raise _Broken(_reason(error)) from error
     except requests.RequestException as error:
         raise _Refused(first_line(error)) from error
-    _empty(part)  # the server cannot go on where it ends
+    _empty(part)  # another range than the one asked for
     return _request(url, download)
 
 

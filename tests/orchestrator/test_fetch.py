@@ -314,6 +314,20 @@ def test_a_connection_that_drops_half_way_is_resumed(site: Site, tmp_path: Path)
     assert left(tmp_path) == {PLACE: CONTENT}
 
 
+def test_a_server_that_sends_less_than_asked_for_is_asked_for_the_rest(
+    site: Site, tmp_path: Path
+) -> None:
+    def third_quarter(handler: BaseHTTPRequestHandler) -> None:
+        body = CONTENT[HALF : HALF + HALF // 2]
+        span = f"bytes {HALF}-{HALF + len(body) - 1}/{len(CONTENT)}"
+        send(handler, 206, body, Content_Range=span)
+
+    put(tmp_path, PART, CONTENT[:HALF])
+    get(song(site.says("/song.bin", third_quarter, ranged())), tmp_path)
+    assert site.ranges == [f"bytes={HALF}-", f"bytes={HALF + HALF // 2}-"]
+    assert left(tmp_path) == {PLACE: CONTENT}
+
+
 def test_tries_start_anew_after_a_try_that_brought_much(site: Site, tmp_path: Path) -> None:
     content = CONTENT * 6
     steps = [ranged(content, until=end * len(content) // 5) for end in (1, 2, 3, 4)]
@@ -470,15 +484,21 @@ def test_redirects_in_a_circle_are_refused(site: Site, tmp_path: Path) -> None:
     assert left(tmp_path) == {}
 
 
-@pytest.mark.parametrize("kind", ["text/html", "application/octet-stream"])
+@pytest.mark.parametrize(
+    ("kind", "page"),
+    [
+        ("text/html; charset=utf-8", b"Please log in"),
+        ("application/octet-stream", HTML),
+        ("application/octet-stream", b"\r\n<html>"),
+    ],
+)
 @pytest.mark.parametrize("content", [CONTENT, None])
 def test_a_web_page_under_the_name_of_the_file_is_refused(
-    kind: str, content: bytes | None, site: Site, tmp_path: Path
+    kind: str, page: bytes, content: bytes | None, site: Site, tmp_path: Path
 ) -> None:
-    url = site.says("/song.bin", whole(b"\r\n" + HTML, Content_Type=kind))
-    assert f"{url}: sent a web page instead of the file" in failure(
-        song(url, content=content), tmp_path
-    )
+    url = site.says("/song.bin", whole(page, Content_Type=kind))
+    line = failure(song(url, content=content), tmp_path)
+    assert f"{url}: sent a web page instead of the file" in line
     assert len(site.asked) == 1
     assert left(tmp_path) == {}
 
@@ -598,6 +618,32 @@ def test_one_process_at_a_time_fetches_a_file(site: Site, tmp_path: Path) -> Non
         assert "another process is fetching it" in line
         assert left(tmp_path) == {PART: CONTENT[:HALF]}
     assert get(song(site.url + "/song.bin"), tmp_path) == "downloaded"
+
+
+def test_a_part_that_another_process_just_finished_is_not_written_to(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def finished(*_: object) -> None:  # between opening the part and locking it
+        (tmp_path / PART).rename(tmp_path / PLACE)
+
+    put(tmp_path, PART, CONTENT)
+    monkeypatch.setattr("orchestrator.fetch.fcntl.flock", finished)
+    file = song(site.says("/song.bin", ranged()))
+    assert "another process has just ended fetching it; fetch again" in failure(file, tmp_path)
+    assert get(file, tmp_path) == "present"
+    assert site.asked == []
+    assert left(tmp_path) == {PLACE: CONTENT}
+
+
+def test_a_file_system_without_locks_will_do(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("orchestrator.fetch.fcntl.flock", no_locks)
+    assert get(song(site.says("/song.bin", ranged())), tmp_path) == "downloaded"
+    assert left(tmp_path) == {PLACE: CONTENT}
 
 
 def test_digests_are_those_of_the_definitions(tmp_path: Path) -> None:

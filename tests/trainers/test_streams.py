@@ -78,6 +78,8 @@ def test_the_numbers_of_the_streams_never_change() -> None:
         "PAIRS": 2,
         "LATENT_NOISE": 3,
         "PICTURES": 4,
+        "NUISANCE": 5,
+        "PIXELS": 7,
     }
 
 
