@@ -404,7 +404,7 @@ SongColour = Annotated[
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Song(Images):
+class Song(Images):
     """Images of K continuous factors, drawn once (Song 2018, section 3.2)."""
 
     complexity: ClassVar[int]
@@ -436,7 +436,7 @@ class _Song(Images):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Song1(_Song):
+class Song1(Song):
     """Position x (Song 2018)."""
 
     name: ClassVar[str] = "song1"
@@ -444,7 +444,7 @@ class Song1(_Song):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Song2(_Song):
+class Song2(Song):
     """Position (Song 2018)."""
 
     name: ClassVar[str] = "song2"
@@ -452,7 +452,7 @@ class Song2(_Song):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Song3(_Song):
+class Song3(Song):
     """Position and scale (Song 2018)."""
 
     name: ClassVar[str] = "song3"
@@ -462,7 +462,7 @@ class Song3(_Song):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Song4(_Song):
+class Song4(Song):
     """Position, scale, shape (Song 2018)."""
 
     name: ClassVar[str] = "song4"
@@ -472,7 +472,7 @@ class Song4(_Song):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Song5(_Song):
+class Song5(Song):
     """Position, scale, shape, rotation (Song 2018)."""
 
     name: ClassVar[str] = "song5"
@@ -482,7 +482,7 @@ class Song5(_Song):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Song6(_Song):
+class Song6(Song):
     """Position, scale, shape, rotation, colour (Song 2018)."""
 
     name: ClassVar[str] = "song6"
@@ -493,7 +493,7 @@ class Song6(_Song):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Song7(_Song):
+class Song7(Song):
     """Solids in space: position, depth, shape, colour, two rotations (Song 2018)."""
 
     name: ClassVar[str] = "song7"

@@ -22,8 +22,8 @@ from rich.table import Table
 
 from grids.data_folder import DATA_VARIABLE, DataFolder, default_data_dir
 from grids.datasets import DATASETS, Images
-from orchestrator.data_files import ORIGINAL_FILES, files_of, missing_files
-from orchestrator.data_sets import as_named, dataset_named
+from orchestrator.data_sets import as_named, dataset_named, original_files
+from orchestrator.errors import InputError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -85,21 +85,23 @@ def described(dataset: Images, data: DataFolder) -> dict[str, Any]:
         "images": cells if redrawn else cells * dataset.nuisances,
         "image_shape": [channels, height, width],
         "state": state(dataset, data),
-        "files": [str(file.path(data.root)) for file in files_of(dataset.name, data.root)],
+        "files": [str(file.path(data.root)) for file in original_files(dataset, data)],
         "shown_images": f"{cells:,} x random" if redrawn else f"{cells * dataset.nuisances:,}",
         "shown_size": f"{height}x{width}x{channels}",
     }
 
 
 def state(dataset: Images, data: DataFolder) -> str:
-    """drawn, prepared, fetched (not prepared yet) or missing."""
+    """drawn, prepared, or what there is to do."""
     if not dataset.stored:
         return "drawn"
     if all(data.is_prepared(name) for name in dataset.stored):
         return "prepared"
-    if dataset.name not in ORIGINAL_FILES:
+    files = original_files(dataset, data)
+    if not files:
         return "to prepare"
-    return "missing" if missing_files(dataset.name, data.root) else "fetched"
+    there = all(file.path(data.root).exists() for file in files)
+    return "fetched, to prepare" if there else "to fetch"
 
 
 @app.command(epilog="Example: latentgrid data fetch shapes3d")
@@ -117,12 +119,15 @@ def fetch(
     fetch_files(dataset, data, mirror or [])
 
 
-def fetch_files(dataset: Images, data: DataFolder, mirrors: list[str]) -> None:
+def fetch_files(
+    dataset: Images, data: DataFolder, mirrors: list[str], *, unverified: bool = False
+) -> None:
+    """`unverified` leaves a file that is there as it is, good or not."""
     from orchestrator.fetch import fetch as fetch_file
 
-    files = files_of(dataset.name, data.root)
+    files = original_files(dataset, data)
     if not files:
-        typer.echo(f"{dataset.name} has no files to fetch", err=True)
+        typer.echo(f"{dataset.name}: made here, nothing to fetch", err=True)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -131,6 +136,9 @@ def fetch_files(dataset: Images, data: DataFolder, mirrors: list[str]) -> None:
         TimeRemainingColumn(),
     )
     for file in files:
+        if unverified and file.path(data.root).exists():
+            typer.echo(f"{file.path(data.root)}: present, not verified", err=True)
+            continue
         with Progress(*columns, console=progress_console, transient=True) as progress:
             task = progress.add_task(file.name)
 
@@ -147,6 +155,10 @@ def prepare(
     name: Name,
     options: Options = None,
     data_dir: DataDir = None,
+    unverified: Annotated[
+        bool,
+        typer.Option("--unverified", help="Take files that are there whatever their checksum."),
+    ] = False,
     local: Annotated[bool, typer.Option("--local", help="In this process, without Ray.")] = False,
     address: Annotated[
         str | None,
@@ -155,28 +167,32 @@ def prepare(
 ) -> None:
     """Bring a dataset into standard form, once. Fetches what is missing."""
     from orchestrator.data_pipeline import on_cluster
-    from orchestrator.image_sets import image_sets
+    from orchestrator.image_sets import image_set
     from orchestrator.prepare import here
     from orchestrator.prepare import prepare as prepare_set
+    from trainers.datasets.source import SourceError
 
     dataset = dataset_named(name, options or [])
     data = data_folder(data_dir)
-    wanted = [s for s in image_sets(dataset, data) if not data.is_prepared(s.name)]
+    wanted = [stored for stored in dataset.stored if not data.is_prepared(stored)]
     if not wanted:
         how = "drawn when it is used" if not dataset.stored else "prepared already"
         typer.echo(f"{as_named(dataset)}: {how}", err=True)
         return
-    if dataset.name in ORIGINAL_FILES:
-        fetch_files(dataset, data, [])
-        wanted = [s for s in image_sets(dataset, data) if not data.is_prepared(s.name)]
+    if original_files(dataset, data):
+        fetch_files(dataset, data, [], unverified=unverified)
     with on_cluster(address, local) as run_on_ray:
-        for image_set in wanted:
+        for stored in wanted:
+            try:
+                made = image_set(stored, dataset, data)
+            except SourceError as error:
+                raise InputError(str(error)) from None
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
             with Progress(*columns, console=progress_console, transient=True) as progress:
-                task = progress.add_task(image_set.name)
+                task = progress.add_task(stored)
 
                 def report(done: int, total: int) -> None:
                     progress.update(task, completed=done, total=total)  # noqa: B023
 
-                prepare_set(image_set, data, run=run_on_ray or here, report=report)
-            typer.echo(f"{data.info(image_set.name).parent}: prepared", err=True)
+                prepare_set(made, data, run=run_on_ray or here, report=report)
+            typer.echo(f"{data.info(stored).parent}: prepared", err=True)

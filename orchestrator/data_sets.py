@@ -10,10 +10,11 @@ from collections.abc import Sequence
 
 from grids.configuration import part_from
 from grids.data_folder import DataFolder
-from grids.datasets import Images
+from grids.datasets import Images, NuisanceDSprites
 from grids.fields import FieldError, declared_fields
 from grids.load import Grid
 from grids.parts import Part
+from orchestrator.data_files import OriginalFile, files_of
 from orchestrator.errors import InputError
 
 
@@ -43,6 +44,14 @@ def as_named(dataset: Images) -> str:
         if (value := getattr(dataset, name)) != field.default:
             words.append(f"--set {name}={value if isinstance(value, str) else json.dumps(value)}")
     return " ".join(words)
+
+
+def original_files(dataset: Images, data: DataFolder) -> tuple[OriginalFile, ...]:
+    """The files that a dataset comes from: as they are there, else those to fetch."""
+    files = files_of(dataset.name, data.root)
+    if isinstance(dataset, NuisanceDSprites) and "dsprites" not in dataset.stored:
+        return tuple(file for file in files if file.folder != "dsprites")
+    return files
 
 
 def missing_datasets(grid: Grid, data: DataFolder) -> list[str]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from trainers.datasets.originals.streams import damaged
-from trainers.datasets.source import SourceError
+from trainers.datasets.source import Batch, SourceError
 
 FIT = (350, 274)  # width, height
 CROP = 64
@@ -37,3 +39,14 @@ def read_scream(path: Path) -> npt.NDArray[np.uint8]:
             f"{FIT[0]} x {FIT[1]}, found {painting.shape[1]} x {painting.shape[0]}"
         )
     return painting
+
+
+@dataclass(frozen=True)
+class Scream:
+    """The shrunk painting as a source of one image."""
+
+    path: Path
+    parts: int = 1
+
+    def read(self, part: int) -> Iterator[Batch]:
+        yield Batch(np.zeros(1, dtype=np.int64), read_scream(self.path)[None])

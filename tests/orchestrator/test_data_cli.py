@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from grids.datasets import DATASETS
+from trainers.datasets.song.source import SongSource, SongVotes
+
+ROOT = Path(__file__).parents[2]
+
+
+def latentgrid(*arguments: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "orchestrator", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+
+
+def refusal(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 2, done.stderr
+    [line] = done.stderr.strip().splitlines()
+    return line
+
+
+def test_list_shows_every_dataset_and_what_there_is_to_do(tmp_path: Path) -> None:
+    done = latentgrid("data", "list", "--data-dir", tmp_path, "--json")
+    rows = {row["name"]: row for row in json.loads(done.stdout)["datasets"]}
+    assert set(rows) == set(DATASETS)
+    assert rows["xysquares"]["state"] == "drawn"
+    assert rows["song1"]["state"] == "to prepare"
+    assert rows["cars3d"]["state"] == "to fetch"
+    assert rows["cars3d"]["files"] == [str(tmp_path / "cars3d" / "nips2015-analogy-data.tar.gz")]
+    assert rows["cars3d"]["cyclic_factors"] == ["azimuth"]
+    (tmp_path / "cars3d").mkdir()
+    (tmp_path / "cars3d" / "nips2015-analogy-data.tar.gz").touch()
+    done = latentgrid("data", "list", "--data-dir", tmp_path, "--json")
+    rows = {row["name"]: row for row in json.loads(done.stdout)["datasets"]}
+    assert rows["cars3d"]["state"] == "fetched, to prepare"
+
+
+def test_prepare_makes_a_set_and_its_votes_and_a_second_call_does_nothing(tmp_path: Path) -> None:
+    command = ("data", "prepare", "song1", "--set", "images=500", "--data-dir", tmp_path, "--local")
+    done = latentgrid(*command)
+    assert done.returncode == 0, done.stderr
+    images = np.load(tmp_path / "prepared" / "song1-500" / "images.npy", mmap_mode="r")
+    [batch] = SongSource(1, 500).read(0)
+    np.testing.assert_array_equal(images, batch.images)
+    votes = tmp_path / "prepared" / "song1-500-votes"
+    assert np.load(votes / "images.npy", mmap_mode="r").shape == (80 * 400, 64, 64, 1)
+    labels = json.loads((votes / "info.json").read_text())["labels"]
+    assert labels == SongVotes(1).labels().tolist()
+    assert "prepared already" in latentgrid(*command).stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("prepare", "dsprits"), "did you mean dsprites?"),
+        (("prepare", "cars3d", "--set", "resize=lanczos"), "valid: bilinear, antialias"),
+        (("prepare", "cars3d", "--set", "resize"), "valid: parameter=value"),
+        (("fetch", "cars3d", "--mirror", "ftp://x"), "valid: an address that starts with http"),
+    ],
+)
+def test_bad_input_is_one_line(tmp_path: Path, arguments: Any, complaint: str) -> None:
+    assert complaint in refusal(latentgrid("data", *arguments, "--data-dir", tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_not_the_published_one_is_refused_and_left(tmp_path: Path) -> None:
+    path = tmp_path / "cars3d" / "nips2015-analogy-data.tar.gz"
+    path.parent.mkdir()
+    path.write_bytes(b"not a car")
+    line = refusal(latentgrid("data", "prepare", "cars3d", "--data-dir", tmp_path, "--local"))
+    assert str(path) in line and "4e866a7919c1beedf53964e6f7a23686" in line
+    taken = ("data", "prepare", "cars3d", "--data-dir", tmp_path, "--local", "--unverified")
+    assert str(path) in latentgrid(*taken).stderr.splitlines()[-1]
+    assert path.read_bytes() == b"not a car"
+    assert not (tmp_path / "prepared" / "cars3d-bilinear").exists()
+
+
+def test_run_and_plan_name_the_command_that_gets_a_dataset(tmp_path: Path) -> None:
+    grid = tmp_path / "grid.yaml"
+    grid.write_text(
+        "study: s\n"
+        "trial: {dataset: {name: cars3d, resize: antialias}, framework: beta_vae, beta: 1,\n"
+        "  model: conv64, latents: 2, steps: 1}\n"
+    )
+    command = "latentgrid data prepare cars3d --set resize=antialias"
+    options = ("--out", tmp_path / "out", "--data-dir", tmp_path / "data")
+    assert command in refusal(latentgrid("run", grid, "--local", *options))
+    assert not (tmp_path / "out").exists()
+    plan = json.loads(latentgrid("plan", grid, "--json", *options).stdout)
+    assert plan["missing_datasets"] == [command]
+
+
+def test_a_prepared_set_is_trained_on(tmp_path: Path) -> None:
+    options = ("--set", "images=300", "--data-dir", tmp_path, "--local")
+    assert latentgrid("data", "prepare", "song2", *options).returncode == 0
+    grid = tmp_path / "grid.yaml"
+    grid.write_text(
+        "study: s\n"
+        "trial: {dataset: {name: song2, images: 300}, framework: beta_vae, beta: 1,\n"
+        "  model: conv64, latents: 2, steps: 3, batch_size: 4}\n"
+    )
+    done = latentgrid("run", grid, "--local", "--out", tmp_path / "out", "--data-dir", tmp_path)
+    assert done.returncode == 0, done.stderr
+    manifest = json.loads((tmp_path / "out" / "s" / "manifest.json").read_text())
+    info = json.loads((tmp_path / "prepared" / "song2-300" / "info.json").read_text())
+    assert list(manifest["dataset_fingerprints"].values()) == [info["fingerprint"]]
