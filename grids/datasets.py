@@ -505,9 +505,9 @@ class Song7(Song):
 DATASETS: dict[str, type[Images]] = {
     dataset.name: dataset
     for dataset in (
-        DSprites, ColorDSprites, NoisyDSprites, ScreamDSprites,
+        DSprites, DSpritesRendered, ColorDSprites, NoisyDSprites, ScreamDSprites,
         SmallNORB, SmallNORBMichlo, Cars3D, Shapes3D, MPI3DToy, MPI3DRealistic, MPI3DReal,
-        XYSquares, CIFAR10, CIFAR100,
+        XYSquares, XYObject, XYColumns, CIFAR10, CIFAR100,
         Song1, Song2, Song3, Song4, Song5, Song6, Song7,
     )
 }  # fmt: skip

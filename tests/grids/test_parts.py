@@ -5,10 +5,11 @@ import dataclasses
 import pytest
 
 from grids.configuration import PARTS
-from grids.parts import DATASETS, METRICS, AdaGVAE, Adam, Part, XYSquares
+from grids.parts import DATASETS, METRICS, AdaGVAE, Adam, Part, XYObject, XYSquares
 
 PINNED = {
     "dsprites": {"standardise": False},
+    "dsprites_rendered": {"standardise": False},
     "color_dsprites": {"sprites": "dsprites"},
     "noisy_dsprites": {"sprites": "dsprites"},
     "scream_dsprites": {"sprites": "dsprites"},
@@ -25,6 +26,25 @@ PINNED = {
         "square_size": 8,
         "image_size": 64,
         "rgb": True,
+        "standardise": False,
+    },
+    "xycolumns": {
+        "spacing": 8,
+        "grid_size": 8,
+        "square_size": 8,
+        "image_size": 64,
+        "rgb": True,
+        "standardise": False,
+    },
+    "xyobject": {
+        "spacing": 2,
+        "smallest": 7,
+        "largest": 15,
+        "size_step": 2,
+        "image_size": 64,
+        "palette": "rainbow",
+        "intensities": 4,
+        "shaded": False,
         "standardise": False,
     },
     "cifar10": {"standardise": False},
@@ -113,6 +133,10 @@ def test_squares_have_six_factors_and_one_channel_a_colour() -> None:
             lambda: XYSquares(spacing=57),
             "spacing is 57, which leaves one position for a square of 8 in an image of 64; "
             "valid: at most image_size - square_size, 56",
+        ),
+        (
+            lambda: XYObject(largest=65),
+            "largest is 65; valid: from smallest, 7, to image_size, 64",
         ),
         (
             lambda: AdaGVAE(k_rule="origin"),  # type: ignore[arg-type]

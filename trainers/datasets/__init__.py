@@ -10,9 +10,12 @@ from grids import datasets as sets
 from grids.data_folder import DataFolder, default_data_dir
 from grids.datasets import Images
 from trainers.datasets.dataset import Dataset
+from trainers.datasets.dsprites_rendered import DSpritesRendered
 from trainers.datasets.nuisance_dsprites import NuisanceDSprites, Numbers, color, noisy, scream
 from trainers.datasets.prepared import read_prepared
 from trainers.datasets.stored import Stored
+from trainers.datasets.xycolumns import XYColumns
+from trainers.datasets.xyobject import XYObject
 from trainers.datasets.xysquares import XYSquares
 
 Maker = Callable[[Images, DataFolder, torch.device], Dataset]
@@ -59,6 +62,7 @@ def under_the_scream(parameters: Images, data: DataFolder, device: torch.device)
 
 DATASETS: dict[str, Maker] = {
     "dsprites": stored,
+    "dsprites_rendered": drawn(DSpritesRendered),
     "color_dsprites": under_nuisance(color, "color"),
     "noisy_dsprites": under_nuisance(noisy, "noisy"),
     "scream_dsprites": under_the_scream,
@@ -70,6 +74,8 @@ DATASETS: dict[str, Maker] = {
     "mpi3d_realistic": stored,
     "mpi3d_real": stored,
     "xysquares": drawn(XYSquares),
+    "xyobject": drawn(XYObject),
+    "xycolumns": drawn(XYColumns),
     "cifar10": stored,
     "cifar100": stored,
     **{f"song{complexity}": stored for complexity in range(1, 8)},

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Protocol
 
 import numpy as np
+import torch
 from torch import Tensor
 
 ENUMERABLE_CELLS = 2**20
@@ -93,3 +96,15 @@ def cell_index(factors_BF: Tensor, factor_sizes: tuple[int, ...]) -> Tensor:
     for factor, size in enumerate(factor_sizes):
         index_B = index_B * size + factors_BF[:, factor]
     return index_B
+
+
+def drawn_fingerprint(dataset: Dataset, name: str) -> str:
+    """SHA-256 of a drawn set's definition, and of images with each factor at each position."""
+    definition = [name, dataset.image_shape, dataset.factor_names, dataset.factor_sizes]
+    digest = hashlib.sha256(json.dumps(definition).encode())
+    for factor, positions in enumerate(dataset.factor_sizes):
+        factors_PF = torch.zeros(positions, len(dataset.factor_sizes), dtype=torch.int64)
+        factors_PF[:, factor] = torch.arange(positions)
+        images = dataset.images(factors_PF, torch.zeros(positions, dtype=torch.int64))
+        digest.update(images.contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -11,8 +11,6 @@ images of a grid (262,144 to 34 billion) are never stored.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections import Counter
 from functools import cached_property
@@ -22,7 +20,7 @@ import torch
 from torch import Tensor
 
 from grids import parts
-from trainers.datasets.dataset import evaluation_grid
+from trainers.datasets.dataset import drawn_fingerprint, evaluation_grid
 
 SQUARES = 3
 
@@ -70,15 +68,7 @@ class XYSquares:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the definition and of images that show each factor at each position."""
-        definition = [self.parameters.name, self.image_shape, self.factor_names, self.factor_sizes]
-        digest = hashlib.sha256(json.dumps(definition).encode())
-        positions = max(self.factor_sizes)
-        for factor in range(len(self.factor_sizes)):
-            factors_PF = torch.zeros(positions, len(self.factor_sizes), dtype=torch.int64)
-            factors_PF[:, factor] = torch.arange(positions)
-            digest.update(self.images(factors_PF).contiguous().numpy().tobytes())
-        return digest.hexdigest()
+        return drawn_fingerprint(self, self.parameters.name)
 
     @property
     def _pixels(self) -> int:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from grids import parts
 from trainers import DATASETS, make_dataset
@@ -31,3 +32,12 @@ def test_a_factor_of_few_positions_keeps_them_all() -> None:
         (0, 143, 285, 428, 571, 714, 856, 999),
         (0, 143, 286, 429, 571, 714, 857, 1000),
     )
+
+
+@pytest.mark.parametrize("name", ["color_dsprites", "noisy_dsprites"])
+def test_nuisances_go_over_the_rendered_sprites_too(name: str) -> None:
+    parameters = parts.DATASETS[name](sprites="dsprites_rendered")  # type: ignore[call-arg]
+    assert parameters.stored == ()
+    images = make_dataset(parameters).images(torch.zeros(2, 5, dtype=torch.int64), torch.arange(2))
+    assert images.shape == (2, 3, 64, 64) and images.dtype == torch.float32
+    assert not torch.equal(images[0], images[1])
