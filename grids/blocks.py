@@ -17,6 +17,7 @@ BLOCKS = {
     "study": "name of the study and of its folder: letters, digits, '-', '_' and '.'",
     "source": "where the study comes from",
     "trial": "defaults of every trial",
+    "measurement": "defaults of every measurement, in a study of measurements in place of trials",
     "grid": "lists whose combinations are run",
     "zip": "lists of one length that are run side by side",
     "cases": "partial trials, each crossed with grid and zip, with a grid and zip of their own",

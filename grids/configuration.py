@@ -69,7 +69,7 @@ class Configuration:
     def to_dict(self) -> dict[str, Any]:
         """Every field, parts as dicts with their `name`: plain values for JSON."""
         return {
-            field.name: _all_parameters(value) if field.name in PARTS else value
+            field.name: as_values(value) if field.name in PARTS else value
             for field in dataclasses.fields(self)
             for value in [getattr(self, field.name)]
         }
@@ -148,7 +148,8 @@ def part_from(kind: str, value: Any) -> Part:
         raise error.inside(kind) from None
 
 
-def _all_parameters(part: Part) -> dict[str, Any]:
+def as_values(part: Part) -> dict[str, Any]:
+    """The name and every parameter, as `part_from` takes them."""
     return {"name": part.name} | {name: getattr(part, name) for name in declared_fields(type(part))}
 
 

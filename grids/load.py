@@ -19,20 +19,26 @@ from grids.configuration import PARTS
 from grids.document import DocumentError, Mark, Node, one_line, parse
 from grids.expand import CHOICE, Point, matches, merged
 from grids.fields import FieldError, shown
+from grids.measurement import Measurement
 from grids.points import excluded, partial, points_of
 from grids.settings import Budget, Evaluate, Resources
 from grids.trial import GridError, Trial
 
 LARGEST_FILE_BYTES = 2**20
 
+Kind = type[Trial] | type[Measurement]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """A checked grid file. `resources` has one entry a trial; `text` is the file verbatim."""
+    """A checked grid file, of trials or of measurements.
+
+    `resources` has one entry a trial; `text` is the file verbatim.
+    """
 
     study: str
     source: str | None
-    trials: tuple[Trial, ...]
+    trials: tuple[Trial | Measurement, ...]
     resources: tuple[Resources, ...]
     evaluate: Evaluate
     budget: Budget
@@ -85,6 +91,11 @@ def _grid(text: str) -> Grid:
                 f"valid: 1 to {fewest_steps}",
             )
     if evaluate.metrics:
+        if kind_of(blocks) is Measurement:
+            raise DocumentError(
+                blocks["evaluate"].value["metrics"].at,
+                "metrics score trials, and this is a study of measurements; valid: none",
+            )
         for dataset in dict.fromkeys(trial.dataset for trial in trials):
             if not dataset.factor_sizes:
                 raise DocumentError(
@@ -102,31 +113,44 @@ def _grid(text: str) -> Grid:
     )
 
 
-def _trials(blocks: Mapping[str, Node], root: Node) -> tuple[list[Trial], list[Resources]]:
-    home = blocks["trial"].key_at if "trial" in blocks else root.at
+def kind_of(blocks: Mapping[str, Node]) -> Kind:
+    """What the file lists: measurements where it has that block, else trials."""
+    if "measurement" not in blocks:
+        return Trial
+    if "trial" in blocks:
+        second = max(blocks["trial"].key_at, blocks["measurement"].key_at)
+        raise DocumentError(second, "a study has trials or measurements; valid: one of the blocks")
+    return Measurement
+
+
+def _trials(
+    blocks: Mapping[str, Node], root: Node
+) -> tuple[list[Trial | Measurement], list[Resources]]:
+    kind = kind_of(blocks)
+    home = blocks[kind.kind].key_at if kind.kind in blocks else root.at
     # A part that need not be named has its name all the same, for dotted keys to reach into it.
     defaults: Point = {
         field.name + CHOICE: Node(field.default.name, home, home)
-        for field in dataclasses.fields(Trial)
+        for field in dataclasses.fields(kind)
         if field.name in PARTS and field.default is not dataclasses.MISSING
     }
-    if "trial" in blocks:
-        defaults |= partial(blocks["trial"], "trial")
-    trials: list[Trial] = []
+    if kind.kind in blocks:
+        defaults |= partial(blocks[kind.kind], kind.kind)
+    trials: list[Trial | Measurement] = []
     resources: list[Resources] = []
     points: dict[str, Point] = {}  # by trial id
-    for point, needs in _points(blocks, defaults):
+    for point, needs in _points(blocks, defaults, kind):
         config = merged(defaults, point)
         try:
-            trial = Trial.from_dict(_nested(config))
+            trial = kind.from_dict(_nested(config))
         except FieldError as error:
             raise DocumentError(_place(error, config, home), str(error)) from None
         if trial.trial_id in points:
             first = points[trial.trial_id]
             raise DocumentError(
                 _last(point, home),
-                f"two trials are the same: {_spelled(first)} (line {_last(first, home).line}) and "
-                f"{_spelled(point)}; valid: each trial once",
+                f"two {kind.kind}s are the same: {_spelled(first)} (line "
+                f"{_last(first, home).line}) and {_spelled(point)}; valid: each {kind.kind} once",
             )
         points[trial.trial_id] = point
         trials.append(trial)
@@ -137,7 +161,7 @@ def _trials(blocks: Mapping[str, Node], root: Node) -> tuple[list[Trial], list[R
 
 
 def _points(
-    blocks: Mapping[str, Node], defaults: Mapping[str, Node]
+    blocks: Mapping[str, Node], defaults: Mapping[str, Node], kind: Kind
 ) -> Iterator[tuple[Point, Resources]]:
     """The points of the grid that nothing excludes, then the included ones."""
     excludes = items(blocks.get("exclude"), "exclude")
@@ -145,7 +169,7 @@ def _points(
     unused = set(range(len(unwanted)))
     for point, needs in points_of(blocks):
         if unwanted:
-            columns = _columns(merged(defaults, point))
+            columns = _columns(merged(defaults, point), kind)
             matching = {i for i, values in enumerate(unwanted) if matches(columns, values)}
             unused -= matching
             if matching:
@@ -158,16 +182,16 @@ def _points(
         yield partial(node, "an item of include"), needs
 
 
-def _columns(config: Mapping[str, Node]) -> dict[str, Any]:
+def _columns(config: Mapping[str, Node], kind: Kind) -> dict[str, Any]:
     """The flat columns of a trial; of one that is not valid (yet may be excluded), what is set."""
     try:
-        return dict(Trial.from_dict(_nested(config)).columns())
+        return dict(kind.from_dict(_nested(config)).columns())
     except FieldError:
         return {key.removesuffix(CHOICE): node.value for key, node in config.items()}
 
 
 def _nested(config: Mapping[str, Node]) -> dict[str, Any]:
-    """A flat point as the nested dict that Trial.from_dict takes."""
+    """A flat point as the nested dict that from_dict takes."""
     nested: dict[str, Any] = {}
     for key, node in config.items():
         kind, dot, name = key.partition(".")

@@ -113,6 +113,19 @@ class Bernoulli:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MSEBoxBlur:
+    """Squared error, and that of the images under a box blur (Michlo et al. 2023, section 6.1)."""
+
+    name: ClassVar[str] = "mse_boxblur"
+
+    radius: Annotated[int, Valid(at_least=1), "the box has 2 radius + 1 pixels a side"] = 31
+    weight: Annotated[float, Valid(at_least=0), "of the blurred term"] = 3969.0  # 63^2
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Adam:
     """Adam (Kingma and Ba 2015) without weight decay."""
 
@@ -130,12 +143,16 @@ class Adam:
 Dataset = Images
 Framework = BetaVAE | AdaGVAE
 Model = Conv64 | Conv64Disent
-Reconstruction = MSE | Bernoulli
+Reconstruction = MSE | Bernoulli | MSEBoxBlur
 Optimizer = Adam
 Part = Dataset | Framework | Model | Reconstruction | Optimizer
 
 FRAMEWORKS: dict[str, type[Framework]] = {"beta_vae": BetaVAE, "ada_gvae": AdaGVAE}
 MODELS: dict[str, type[Model]] = {"conv64": Conv64, "conv64_disent": Conv64Disent}
-RECONSTRUCTIONS: dict[str, type[Reconstruction]] = {"mse": MSE, "bernoulli": Bernoulli}
+RECONSTRUCTIONS: dict[str, type[Reconstruction]] = {
+    "mse": MSE,
+    "bernoulli": Bernoulli,
+    "mse_boxblur": MSEBoxBlur,
+}
 OPTIMIZERS: dict[str, type[Optimizer]] = {"adam": Adam}
 METRICS: tuple[str, ...] = ("mig", "factor_vae")

@@ -16,11 +16,13 @@ from grids.configuration import PARTS
 from grids.document import DocumentError, Node
 from grids.expand import CHOICE, Axis, Point, count, product, side_by_side
 from grids.fields import declared_fields, instead, shown
+from grids.measurement import Measurement
 from grids.settings import Resources
 from grids.trial import Trial
 
 MOST_TRIALS = 1_000_000
-TRIAL_FIELDS = tuple(field.name for field in dataclasses.fields(Trial))
+TRIAL_FIELDS = tuple(dict.fromkeys((*Trial.field_names(), *Measurement.field_names())))
+"""Of trials and measurements together; a field of the other kind is refused with its trial."""
 PART_PARAMETERS = {
     kind: tuple(
         dict.fromkeys(

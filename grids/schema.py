@@ -6,7 +6,6 @@ It is written from the same declarations that the loader checks with. What a sch
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 from grids.blocks import BLOCKS, STUDY_PATTERN
 from grids.configuration import PARTS
 from grids.fields import Field, declared_fields
+from grids.measurement import Measurement
 from grids.settings import MEMORY_PATTERN, Budget, Evaluate, Resources
 from grids.trial import Trial
 
@@ -39,6 +39,7 @@ def schema() -> Schema:
         "study": {"type": "string", "pattern": STUDY_PATTERN},
         "source": {"type": "string"},
         "trial": {"$ref": "#/definitions/partial"},
+        "measurement": {"$ref": "#/definitions/partial"},
         "grid": {"$ref": "#/definitions/axes"},
         "zip": {"$ref": "#/definitions/axes"},
         "cases": _list_of({"$ref": "#/definitions/case"}),
@@ -70,14 +71,11 @@ def text() -> str:
 
 
 def _trial_keys() -> dict[str, Schema]:
-    """The keys of a partial trial: its fields, and the dotted keys into its parts."""
-    scalars = declared_fields(Trial)
+    """The keys of a partial trial or measurement: fields, and the dotted keys into parts."""
+    scalars = declared_fields(Measurement) | declared_fields(Trial)
     keys: dict[str, Schema] = {}
-    for field in dataclasses.fields(Trial):
-        if field.name in PARTS:
-            keys[field.name] = _part(PARTS[field.name])
-        else:
-            keys[field.name] = _field(scalars[field.name])
+    for name in dict.fromkeys((*Trial.field_names(), *Measurement.field_names())):
+        keys[name] = _part(PARTS[name]) if name in PARTS else _field(scalars[name])
     for kind, choices in PARTS.items():
         for name, part in choices.items():
             for parameter in declared_fields(part).values():

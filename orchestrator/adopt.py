@@ -46,10 +46,13 @@ def _copy(other: StudyFolder, folder: StudyFolder, trial_ids: list[str]) -> list
     )
     taken = []
     for trial_id, [row] in trials.items():
-        if row["status"] == "completed" and not other.weights(trial_id).exists():
+        measured = row["framework"] is None
+        result = other.distances(trial_id) if measured else other.weights(trial_id)
+        if row["status"] == "completed" and not result.exists():
             continue  # without its weights the trial could not be scored anew
         for source, target in (
             (other.weights(trial_id), folder.weights(trial_id)),
+            (other.distances(trial_id), folder.distances(trial_id)),
             *(
                 (file, folder.artifacts(trial_id) / file.name)
                 for file in other.artifacts(trial_id).glob("[!.]*")
@@ -58,7 +61,8 @@ def _copy(other: StudyFolder, folder: StudyFolder, trial_ids: list[str]) -> list
             if source.exists():
                 with folder.replacing(target) as temporary:
                     shutil.copyfile(source, temporary)
-        folder.write_record("curves", trial_id, curves.get(trial_id, []))
+        if not measured:
+            folder.write_record("curves", trial_id, curves.get(trial_id, []))
         if trial_id in scores:
             folder.write_record("scores", f"adopted-{trial_id}", scores[trial_id])
         row = {**row, "study": folder.name, "adopted_from": row.get("adopted_from") or other.name}

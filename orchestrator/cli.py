@@ -18,8 +18,9 @@ from rich.console import Console
 
 from grids.load import load_grid
 from grids.trial import GridError
-from orchestrator.data_cli import DataDir, data_folder
+from orchestrator.data_cli import DataDir, Name, Options, data_folder
 from orchestrator.data_cli import app as data_app
+from orchestrator.data_sets import dataset_named
 from orchestrator.errors import Exit, InputError, first_line
 from results.lease import Fenced, LeaseHeld
 from results.schema import SchemaError
@@ -170,11 +171,11 @@ def status(
         typer.echo(json.dumps(now.as_json()))
         return
     if not watch:
-        console.print(status_view(now, frames), "", results_view(grid, frames), sep="\n")
+        console.print(status_view(now, frames), "", results_view(grid, frames, study_dir), sep="\n")
         return
     with contextlib.suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False) as live:
         while True:
-            view = Group(status_view(now, frames), "", results_view(grid, frames))
+            view = Group(status_view(now, frames), "", results_view(grid, frames, study_dir))
             live.update(view, refresh=True)
             if lease.held_epoch(StudyFolder(study_dir)) is None:
                 break
@@ -226,6 +227,48 @@ def score(
     for row in scores:
         shown.add_row(str(row["metric"]), str(row["score"]), f"{row['value']:.6f}")
     console.print(shown)
+
+
+@app.command(epilog="Example: latentgrid importance xysquares --set spacing=4")
+def importance(
+    name: Name,
+    options: Options = None,
+    reconstruction: Annotated[
+        str, typer.Option(help="The loss that tells distances: mse, mse_boxblur or bernoulli.")
+    ] = "mse",
+    pairs: Annotated[int, typer.Option(help="Pairs a factor, at least.", min=1)] = 50_000,
+    seed: Annotated[int, typer.Option(help="Seed of the pairs.", min=0)] = 777,
+    out: Out = Path("runs"),
+    data_dir: DataDir = None,
+    figure: Annotated[
+        Path | None,
+        typer.Option(help="Also draw cumulative curves and matrices here.", metavar="FILE.png"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """How far apart images look along each factor: which ones a VAE learns first.
+
+    Michlo et al. 2023, supplement, equations 1 and 2. Kept in the study `importance`.
+    """
+    from orchestrator.importance import STUDY, importance_of
+    from orchestrator.show import distances_table
+    from results.distances import as_json as distances_as_json
+    from results.distances import draw, read_distances
+
+    dataset = dataset_named(name, options or [])
+    measurement, ended = importance_of(
+        dataset, reconstruction, pairs, seed, out.absolute(), data_folder(data_dir)
+    )
+    if ended is not Exit.DONE:
+        sys.exit(ended)
+    distances = read_distances(out / STUDY, measurement.trial_id)
+    if as_json:
+        typer.echo(json.dumps(distances_as_json(distances)))
+    else:
+        console.print(distances_table(measurement, distances))
+    if figure is not None:
+        draw(distances, dataset.cyclic, figure)
+        _say(f"drawn: {figure}")
 
 
 @app.command(epilog="Example: latentgrid compact runs/quickstart")

@@ -22,7 +22,7 @@ from rich.table import Table
 
 from grids.data_folder import DATA_VARIABLE, DataFolder, default_data_dir
 from grids.datasets import DATASETS, Images
-from orchestrator.data_sets import as_named, dataset_named, original_files
+from orchestrator.data_sets import as_named, dataset_named, missing_of, original_files
 from orchestrator.errors import InputError
 
 app = typer.Typer(
@@ -148,6 +148,29 @@ def fetch_files(
             outcome = fetch_file(file, data.root, mirrors=mirrors, report=report)
         checked = "not verified" if file.checksum is None else "verified"
         typer.echo(f"{file.path(data.root)}: {outcome}, {checked}", err=True)
+
+
+@app.command(epilog="Example: latentgrid data show dsprites --out factors.png")
+def show(
+    name: Name,
+    out: Annotated[Path, typer.Option(help="The picture to draw.", metavar="FILE.png")],
+    options: Options = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Draw a dataset: a row a factor, its traversal; a row of nuisance draws, if it has any."""
+    from orchestrator.data_picture import draw_dataset
+    from trainers import make_dataset
+    from trainers.datasets.prepared import DataError
+
+    dataset = dataset_named(name, options or [])
+    data = data_folder(data_dir)
+    if missing := missing_of(dataset, data):
+        raise InputError(f"{as_named(dataset)} is not below {data.root}: {missing}")
+    try:
+        draw_dataset(make_dataset(dataset, data), as_named(dataset), out)
+    except DataError as error:
+        raise InputError(str(error)) from None
+    typer.echo(f"drawn: {out}", err=True)
 
 
 @app.command(epilog="Example: latentgrid data prepare cars3d --set resize=antialias")

@@ -5,6 +5,7 @@ Loads neither torch nor Ray, as `plan` uses it.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 
@@ -56,9 +57,16 @@ def original_files(dataset: Images, data: DataFolder) -> tuple[OriginalFile, ...
 
 def missing_datasets(grid: Grid, data: DataFolder) -> list[str]:
     """A command for each dataset of the grid that has to be prepared first."""
-    commands: dict[tuple[str, ...], str] = {}
-    for dataset in dict.fromkeys(trial.dataset for trial in grid.trials):
-        missing = tuple(name for name in dataset.stored if not data.is_prepared(name))
-        if missing and missing not in commands:
-            commands[missing] = f"latentgrid data prepare {as_named(dataset)}"
-    return list(commands.values())
+    distinct = dict.fromkeys(trial.dataset for trial in grid.trials)
+    commands = (missing_of(dataset, data) for dataset in distinct)
+    return list(dict.fromkeys(command for command in commands if command))
+
+
+def missing_of(dataset: Images, data: DataFolder) -> str | None:
+    """The command that gets a dataset ready; None where it is."""
+    if all(data.is_prepared(name) for name in dataset.stored):
+        return None
+    options = {name: getattr(dataset, name) for name in declared_fields(type(dataset))}
+    if "standardise" in options:  # it changes what a model is given, not what is prepared
+        dataset = dataclasses.replace(dataset, standardise=False)  # type: ignore[call-arg]
+    return f"latentgrid data prepare {as_named(dataset)}"

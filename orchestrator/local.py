@@ -5,9 +5,9 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 
+from orchestrator.runs import Run, start
 from orchestrator.scoring import score_files
 from orchestrator.session import Session
-from orchestrator.trial_run import TrialRun
 from orchestrator.work import Unit
 from results.lease import Fenced
 
@@ -17,7 +17,7 @@ ADVANCE_SECONDS = 1.0  # how long Ctrl-C waits at most
 def run_local(
     session: Session,
     *,
-    make_run: Callable[[Unit], TrialRun] = TrialRun,
+    make_run: Callable[[Unit], Run] = start,
     pause_seconds: float = 2.0,
 ) -> None:
     """Runs what is missing until nothing is, or the session has a reason to stop."""
@@ -36,7 +36,7 @@ def run_local(
     session.unscored = session.queue.gave_up()
 
 
-def _run(session: Session, unit: Unit, make_run: Callable[[Unit], TrialRun]) -> None:
+def _run(session: Session, unit: Unit, make_run: Callable[[Unit], Run]) -> None:
     try:
         run = make_run(unit)
         while not run.advance(ADVANCE_SECONDS):

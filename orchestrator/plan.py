@@ -9,6 +9,7 @@ import pandas as pd
 
 from grids.data_folder import DataFolder
 from grids.load import Grid
+from grids.measurement import Measurement
 from grids.trial import Trial
 from orchestrator import machine
 from orchestrator.data_sets import missing_datasets
@@ -114,7 +115,9 @@ def finished_beside(folder: StudyFolder) -> set[str]:
 
 
 def hours_left(
-    left: list[Trial], steps_left: dict[str, int], pace: dict[tuple[object, ...], float]
+    left: list[Trial | Measurement],
+    steps_left: dict[str, int],
+    pace: dict[tuple[object, ...], float],
 ) -> float | None:
     """Hours of training on one device, or None if the pace of some trial is unknown."""
     if not left:
@@ -125,7 +128,7 @@ def hours_left(
     seconds = 0.0
     for trial in left:
         columns = trial.columns()
-        a_step = pace.get((device, *(columns[name] for name in PACE[1:])))
+        a_step = pace.get((device, *(columns.get(name) for name in PACE[1:])))
         if a_step is None:
             return None
         seconds += a_step * steps_left[trial.trial_id]

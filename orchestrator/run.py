@@ -40,11 +40,11 @@ def run_study(
     again = f"to go on: {command}"
     with Signals() as signals:
         try:
-            _check_folder(folder)
+            check_folder(folder)
             if missing := missing_datasets(grid, data):
                 raise InputError(f"datasets are missing below {data.root}: {'; '.join(missing)}")
             if local:
-                session = _run_here(grid, folder, data, console, signals)
+                session = run_here(grid, folder, data, console, signals)
             else:
                 session = _run_on_ray(grid, folder, data, console, signals, address)
         except (KeyboardInterrupt, SystemExit):  # SystemExit: Ray's handler, while it starts
@@ -53,7 +53,7 @@ def run_study(
         return _last_word(session, console, again)
 
 
-def _run_here(
+def run_here(
     grid: Grid, folder: StudyFolder, data: DataFolder, console: Console, signals: Signals
 ) -> Session:
     # Imported here, as torch takes seconds: signals are ours by now.
@@ -161,7 +161,7 @@ def _progress(console: Console) -> Iterator[Callable[[Session], None]]:
 def _last_word(session: Session, console: Console, again: str) -> Exit:
     folder = session.folder
     status, grid, frames = read_status(folder.root)
-    Console().print(results_view(grid, frames))
+    Console().print(results_view(grid, frames, folder.root))
     console.print(f"{progress_line(status)}\ntables: {folder.root}/*.parquet", soft_wrap=True)
     if session.interrupted:
         console.print(f"interrupted; {again}", soft_wrap=True)
@@ -182,7 +182,7 @@ def _last_word(session: Session, console: Console, again: str) -> Exit:
     return Exit.FAILED
 
 
-def _check_folder(folder: StudyFolder) -> None:
+def check_folder(folder: StudyFolder) -> None:
     """Refuses what cannot be written, or is no study of ours; leaves nothing behind.
 
     The run may yet be refused for another reason.

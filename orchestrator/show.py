@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from grids.load import Grid
+from grids.measurement import Measurement
+from grids.trial import Trial
+from orchestrator.data_sets import as_named
 from orchestrator.plan import Plan
 from orchestrator.status import Status, score_summary
+from results.distances import read_distances
 from results.hours import account, by_stage
+from results.published import FACTOR_IMPORTANCE
+from results.store import StudyFolder
 from results.tables import Frames
 
 SHOWN_RUNNING = 8
 SHOWN_FAILED = 5
+SHOWN_MEASUREMENTS = 20
 
 
 def plan_view(plan: Plan) -> RenderableType:
@@ -86,9 +95,35 @@ def status_view(status: Status, frames: Frames) -> RenderableType:
     return Group(*parts)
 
 
-def results_view(grid: Grid, frames: Frames) -> RenderableType:
-    """Scores by swept parameter with error bars over seeds, and hours by stage."""
+def results_view(grid: Grid, frames: Frames, root: Path) -> RenderableType:
+    """Scores by swept parameter with error bars over seeds, or distances; and hours by stage."""
+    if isinstance(grid.trials[0], Measurement):
+        measured = [
+            distances_table(trial, read_distances(root, trial.trial_id))
+            for trial in grid.trials
+            if StudyFolder(root).distances(trial.trial_id).exists()
+        ]
+        return Group(*measured[:SHOWN_MEASUREMENTS], "", hours_table(frames))
     return Group(scores_table(score_summary(grid, frames)), "", hours_table(frames))
+
+
+def distances_table(measurement: Trial | Measurement, distances: pd.DataFrame) -> RenderableType:
+    """The factors of a dataset by importance, beside what Michlo et al. published, if they did."""
+    loss, dataset = measurement.reconstruction.name, measurement.dataset
+    published = FACTOR_IMPORTANCE.get(as_named(dataset), {}) if loss == "mse" else {}
+    table = Table(title=f"{as_named(dataset)}: distances by {loss}", title_justify="left")
+    table.add_column("factor")
+    paper = "dSprites, published" if dataset.name == "dsprites_rendered" else "published"
+    for name in ["pairs", "mean ± sd", *([paper] if published else [])]:
+        table.add_column(name, justify="right")
+    by_importance = distances.sort_values("distance_mean", ascending=False, kind="stable")
+    for row in by_importance.to_dict("records"):
+        cells = [f"{row['pairs']:,}", f"{row['distance_mean']:.4f} ± {row['distance_sd']:.4f}"]
+        if published:
+            mean, sd = published[row["factor"]]
+            cells.append(f"{mean:.4f} ± {sd:.4f}")
+        table.add_row(row["factor"], *cells)
+    return table
 
 
 def scores_table(summary: pd.DataFrame) -> RenderableType:

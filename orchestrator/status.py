@@ -79,7 +79,8 @@ def status_of(grid: Grid, frames: Frames, checkpoints: Mapping[str, int]) -> Sta
         RunningTrial(row["trial_id"], row["steps_done"], steps[row["trial_id"]], row["device"])
         for row in training.to_dict("records")
     ]
-    seconds = training["train_seconds"].where(training["train_seconds"] > 0)
+    seconds = training["train_seconds"] + training["measure_seconds"].fillna(0.0)
+    seconds = seconds.where(seconds > 0)
     trained = (training["steps_done"] - training["start_step"]).astype(float)
     pace = float((trained / seconds).fillna(0.0).sum())
     reached = {trial.trial_id: trial.steps_done for trial in running}
@@ -128,7 +129,7 @@ def score_summary(grid: Grid, frames: Frames) -> pd.DataFrame:
     (ddof 1, NaN for one seed), `n`.
     """
     rows = pd.DataFrame([{"trial_id": t.trial_id, **t.columns()} for t in grid.trials])
-    steps = dict(zip(rows["trial_id"], rows["steps"], strict=True))
+    steps = {trial.trial_id: trial.steps for trial in grid.trials}
     derived = ("trial_id", "seed", "beta_sum", "beta_mean")
     swept = [
         name

@@ -16,7 +16,7 @@ from ray import tune
 from ray.tune import PlacementGroupFactory
 
 from grids.settings import Resources
-from orchestrator.trial_run import TrialRun
+from orchestrator.runs import Run, start
 from orchestrator.work import Unit
 
 STEP_SECONDS = 1.5  # Tune kills an actor that takes much longer to answer a stop
@@ -32,12 +32,12 @@ def bundle(resources: Resources) -> dict[str, float]:
 class TrainerActor(tune.Trainable):
     """`config["unit"]` is a Unit as JSON. A subclass may put another training in its place."""
 
-    make_run = TrialRun
+    make_run = staticmethod(start)
     study = ""  # for the name of an actor whose set-up fails
 
     def setup(self, config: dict[str, Any]) -> None:
         self.study = Unit.from_json(config["unit"]).study
-        self.run: TrialRun | None = None
+        self.run: Run | None = None
         self.reset_config(config)
 
     @classmethod

@@ -21,6 +21,7 @@ import torch
 
 from grids.data_folder import DataFolder
 from grids.datasets import Images
+from grids.trial import Trial
 from orchestrator import checkpoints, machine
 from orchestrator.process import prepare_for_training
 from orchestrator.trial_log import TrialLog
@@ -53,6 +54,7 @@ class TrialRun:
         make_training: Callable[..., Training] = Training,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        assert isinstance(unit.trial, Trial)
         self.unit, self.trial, self.folder = unit, unit.trial, unit.folder
         self.make_training, self.clock = make_training, clock
         use_cuda = unit.resources.gpus > 0 and torch.cuda.is_available()
@@ -201,7 +203,7 @@ class TrialRun:
                 drawn = pictures(
                     self.training.model,
                     self.dataset,
-                    reconstruction=self.trial.reconstruction.name,
+                    reconstruction=self.trial.reconstruction,
                     device=self.device,
                 )
                 path = self.folder.artifacts(trial_id) / PICTURES

@@ -10,12 +10,13 @@ from typing import Any, Literal
 
 from grids.data_folder import DataFolder
 from grids.load import Grid
+from grids.measurement import Measurement
 from grids.settings import Evaluate, Resources
 from grids.trial import Trial
 from metrics import METRICS
 from results.store import StudyFolder
 
-Work = Literal["train", "encode"]
+Work = Literal["train", "encode", "measure"]
 
 # What one score is identified by, apart from the score's own name: a metric may give several.
 ScoreKey = tuple[str, int, str, str, int, str, int]
@@ -47,7 +48,7 @@ class Unit:
     root: Path
     data: DataFolder
     epoch: int
-    trial: Trial
+    trial: Trial | Measurement
     resources: Resources
     evaluate: Evaluate
     code_version: str
@@ -83,7 +84,9 @@ class Unit:
             root=Path(fields["root"]),
             data=DataFolder(Path(fields["data"])),
             epoch=fields["epoch"],
-            trial=Trial.from_dict(fields["trial"]),
+            trial=(Measurement if fields["work"] == "measure" else Trial).from_dict(
+                fields["trial"]
+            ),
             resources=Resources(**fields["resources"]),
             evaluate=Evaluate(**evaluate),
             code_version=fields["code_version"],
@@ -110,18 +113,18 @@ def missing_units(
     code_files: Set[str],
     code_version: str,
 ) -> list[Unit]:
-    """The trials to train, then the finished ones whose final codes have to be made again.
+    """The trials to train or measurements to make, then finished trials to encode again.
 
     A finished trial needs its codes again where a final score is missing (a metric was added to
     the grid, say) and no code file waits to be scored; it is then encoded from its final weights,
     never retrained.
     """
     assert folder.epoch is not None, "only the holder of the lease hands out work"
-    train: list[Unit] = []
+    first: list[Unit] = []  # to train or to measure
     encode: list[Unit] = []
     for trial, resources in zip(grid.trials, grid.resources, strict=True):
         trial_id = trial.trial_id
-        work: Work = "train"
+        work: Work = "measure" if isinstance(trial, Measurement) else "train"
         if outcomes.get(trial_id) == "completed":
             wanted = wanted_scores(trial_id, trial.steps, trial.steps, grid.evaluate)
             if wanted <= scored or folder.codes(trial_id, trial.steps).name in code_files:
@@ -140,5 +143,5 @@ def missing_units(
             evaluate=grid.evaluate,
             code_version=code_version,
         )
-        (train if work == "train" else encode).append(unit)
-    return train + encode
+        (encode if work == "encode" else first).append(unit)
+    return first + encode

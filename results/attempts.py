@@ -13,6 +13,8 @@ from results import lease, records
 from results.schema import STAGES, SchemaError
 from results.store import StudyFolder
 
+ON_DEVICE = ("train", "encode", "measure")
+
 
 def attempt_rows(account: dict[str, Any], outcome: str, *, lower_bound: bool) -> list[records.Row]:
     """Rows of the attempts table, one a trial, of what an open, beat or close file says.
@@ -22,7 +24,7 @@ def attempt_rows(account: dict[str, Any], outcome: str, *, lower_bound: bool) ->
     """
     share = 1 / len(account["trial_ids"])
     stages = account.get("seconds") or dict.fromkeys(STAGES, 0.0)
-    seconds = {f"{stage}_seconds": stages[stage] * share for stage in STAGES}
+    seconds = {f"{stage}_seconds": stages.get(stage, 0.0) * share for stage in STAGES}
     wall_seconds = account.get("wall_seconds", 0.0) * share
     gpu_share = float(account["gpu_share"])
     ended_at = None if outcome == "running" else account.get("ended_at")
@@ -42,7 +44,7 @@ def attempt_rows(account: dict[str, Any], outcome: str, *, lower_bound: bool) ->
         **seconds,
         "wall_seconds": wall_seconds,
         "allocated_gpu_seconds": gpu_share * wall_seconds,
-        "useful_gpu_seconds": gpu_share * (seconds["train_seconds"] + seconds["encode_seconds"]),
+        "useful_gpu_seconds": gpu_share * sum(seconds[f"{s}_seconds"] for s in ON_DEVICE),
         "cpu_seconds": account.get("cpu_seconds", 0.0) * share,
         "outcome": outcome,
         "lower_bound": lower_bound,

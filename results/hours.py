@@ -108,7 +108,7 @@ def account(attempts: pd.DataFrame, trials: pd.DataFrame, scores: pd.DataFrame) 
 
 def by_stage(accounted: pd.DataFrame) -> pd.DataFrame:
     """Index `stage`, columns `<useful|in_progress|wasted|total>_<gpu|cpu>_hours`."""
-    stages = {stage: accounted[f"{stage}_seconds"] for stage in STAGES}
+    stages = {stage: accounted[f"{stage}_seconds"].fillna(0.0) for stage in STAGES}
     stages["other"] = accounted["wall_seconds"] - sum(stages.values())
     fraction = {
         "useful": accounted["useful_fraction"],
@@ -132,11 +132,12 @@ def by_stage(accounted: pd.DataFrame) -> pd.DataFrame:
 def by_trial(accounted: pd.DataFrame) -> pd.DataFrame:
     """What a trial's row cost (index `trial_id`): `train_seconds`, `gpu_hours`, `cpu_hours`.
 
-    The useful part of its trial attempts; hours of preparing, training and encoding. Scoring is in
-    the attempts.
+    The useful part of its trial attempts; hours of preparing, training and encoding, or measuring.
+    Scoring is in the attempts.
     """
     tried = accounted[accounted["kind"] == "trial"]
-    seconds = tried["prepare_seconds"] + tried["train_seconds"] + tried["encode_seconds"]
+    names = [f"{stage}_seconds" for stage in STAGES if stage != "score"]
+    seconds = tried[names].sum(axis=1)
     useful = tried["useful_fraction"]
     return (
         pd.DataFrame(

@@ -109,7 +109,7 @@ class Attempt:
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Count the seconds inside as `prepare`, `train`, `encode` or `score`.
+        """Count the seconds inside as one of STAGES.
 
         Stages do not nest.
         """

@@ -102,7 +102,7 @@ SCORES = _schema(
     }
 )
 
-STAGES = ("prepare", "train", "encode", "score")
+STAGES = ("prepare", "train", "encode", "score", "measure")
 
 ATTEMPTS = _schema(
     {
@@ -126,11 +126,31 @@ ATTEMPTS = _schema(
         **{f"{stage}_seconds": pa.float64() for stage in STAGES},
         "wall_seconds": pa.float64(),
         "allocated_gpu_seconds": pa.float64(),  # gpu_share x wall
-        "useful_gpu_seconds": pa.float64(),  # gpu_share x (train + encode)
+        "useful_gpu_seconds": pa.float64(),  # gpu_share x (train + encode + measure)
         "cpu_seconds": pa.float64(),  # measured, not allocated
         "outcome": pa.string(),  # running | completed | diverged | failed | interrupted | lost
         "lower_bound": pa.bool_(),  # known up to the last beat only
         "error": pa.string(),
+    }
+)
+
+# Of studies of measurements: a file a measurement, so not among the published tables.
+DISTANCES = _schema(
+    {
+        "trial_id": pa.string(),
+        **{
+            name: _ARROW[kind]
+            for name, kind in COLUMN_TYPES.items()
+            if name.partition(".")[0] in ("dataset", "reconstruction", "seed")
+        },
+        "factor": pa.string(),  # "random" for pairs of any two images
+        "positions": pa.int64(),
+        "pairs": pa.int64(),
+        "distance_mean": pa.float64(),
+        "distance_sd": pa.float64(),  # of the pairs, not of the mean
+        "distance_quantiles": NUMBERS,  # at shares 0, .005, ... 1
+        "distance_matrix": pa.list_(NUMBERS),  # positions x positions
+        "dataset_fingerprint": pa.string(),
     }
 )
 

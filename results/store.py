@@ -101,6 +101,9 @@ class StudyFolder:
     def artifacts(self, trial_id: str) -> Path:
         return self.root / "artifacts" / trial_id
 
+    def distances(self, trial_id: str) -> Path:
+        return self.root / "distances" / f"{trial_id}.parquet"
+
     def log(self, trial_id: str) -> Path:
         return self.root / "logs" / f"{trial_id}.txt"
 

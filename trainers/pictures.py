@@ -6,11 +6,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from grids import parts
 from trainers.datasets.dataset import Dataset
 from trainers.models import VAE
 from trainers.pixels import Pixels
 from trainers.precision import kernels
-from trainers.reconstruction import RECONSTRUCTIONS
+from trainers.reconstruction import reconstruction_of
 from trainers.streams import Stream, below, words
 
 CELLS = 8
@@ -20,9 +21,13 @@ TRAVERSED = torch.linspace(-3, 3, 7)
 
 @torch.inference_mode()
 def pictures(
-    model: VAE, dataset: Dataset, *, reconstruction: str, device: torch.device | str
+    model: VAE,
+    dataset: Dataset,
+    *,
+    reconstruction: parts.Reconstruction,
+    device: torch.device | str,
 ) -> dict[str, npt.NDArray[np.uint8]]:
-    """By name, from a model trained with the reconstruction loss of that name:
+    """By name, from a model trained with this reconstruction loss:
 
     originals, reconstructions [8, C, H, W]: cells that follow from the dataset alone.
     traversals [Z, 7, C, H, W]: each latent of the first cell's code set to -3 ... 3.
@@ -39,7 +44,7 @@ def pictures(
         latent_Z = torch.arange(model.latents, device=device)
         traversed_Z7Z[latent_Z, :, latent_Z] = TRAVERSED.to(device)
         outputs = model.decode(torch.cat([code_BZ, traversed_Z7Z.flatten(0, 1)]))
-    images = pixels.to_bytes(RECONSTRUCTIONS[reconstruction].mean_image(outputs)).cpu().numpy()
+    images = pixels.to_bytes(reconstruction_of(reconstruction).mean_image(outputs)).cpu().numpy()
     return {
         "originals": originals.round().to(torch.uint8).cpu().numpy(),
         "reconstructions": images[:CELLS],

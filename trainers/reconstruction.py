@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from grids import parts
+from trainers.box_blur import mse_boxblur
 
 
 class Reconstruction(NamedTuple):
@@ -38,7 +42,20 @@ def unchanged(output: Tensor) -> Tensor:
     return output
 
 
-RECONSTRUCTIONS = {
-    "mse": Reconstruction(mse, unchanged),
-    "bernoulli": Reconstruction(bernoulli, torch.sigmoid),
+def reconstruction_of(part: parts.Reconstruction) -> Reconstruction:
+    """The loss with the part's parameters."""
+    return RECONSTRUCTIONS[part.name](part)
+
+
+def _mse_boxblur(part: parts.Reconstruction) -> Reconstruction:
+    assert isinstance(part, parts.MSEBoxBlur)
+    return Reconstruction(
+        functools.partial(mse_boxblur, radius=part.radius, weight=part.weight), unchanged
+    )
+
+
+RECONSTRUCTIONS: dict[str, Callable[[parts.Reconstruction], Reconstruction]] = {
+    "mse": lambda part: Reconstruction(mse, unchanged),
+    "bernoulli": lambda part: Reconstruction(bernoulli, torch.sigmoid),
+    "mse_boxblur": _mse_boxblur,
 }

@@ -33,6 +33,7 @@ class Stream(IntEnum):
     LATENT_NOISE = 3
     PICTURES = 4
     NUISANCE = 5
+    DISTANCES = 6
     PIXELS = 7
 
 
@@ -51,8 +52,16 @@ def philox(
     return word_0, word_1, word_2, word_3
 
 
-def words(seed: int, stream: Stream, step: int | Tensor, rows: int, columns: int) -> Tensor:
-    """Uniform 32-bit words, int64 [rows, columns].
+def words(
+    seed: int,
+    stream: Stream,
+    step: int | Tensor,
+    rows: int,
+    columns: int,
+    *,
+    first_row: int = 0,
+) -> Tensor:
+    """Uniform 32-bit words, int64 [rows, columns], of the rows from `first_row` on.
 
     `step` is a number below 2^32, or an int64 scalar tensor, whose device the draw is then made on
     (a step that lives on the device can be counted up inside a captured graph).
@@ -61,7 +70,7 @@ def words(seed: int, stream: Stream, step: int | Tensor, rows: int, columns: int
         raise ValueError(f"seed must be a whole number in [0, 2^64), not {seed}")
     step = torch.as_tensor(step, dtype=torch.int64)
     block_L = torch.arange(-(-columns // 4), device=step.device)
-    row_R1 = torch.arange(rows, device=step.device)[:, None]
+    row_R1 = torch.arange(first_row, first_row + rows, device=step.device)[:, None]
     number = torch.full_like(step, int(stream))
     words_4RL = philox((block_L, row_R1, step, number), (seed & MASK, seed >> 32))
     return torch.stack(words_4RL, dim=-1).flatten(1)[:, :columns]

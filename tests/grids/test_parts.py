@@ -68,6 +68,7 @@ PINNED = {
     "conv64_disent": {},
     "mse": {},
     "bernoulli": {},
+    "mse_boxblur": {"radius": 31, "weight": 3969.0},
     "adam": {"lr": 0.001, "beta1": 0.9, "beta2": 0.999, "eps": 1e-08},
 }
 """Identities leave defaults out: a default that changes would give old ids a new meaning."""

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from grids.datasets import DATASETS
+from orchestrator.data_picture import dataset_rows
+from trainers import make_dataset
 from trainers.datasets.song.source import SongSource, SongVotes
 
 ROOT = Path(__file__).parents[2]
@@ -111,3 +113,18 @@ def test_a_prepared_set_is_trained_on(tmp_path: Path) -> None:
     manifest = json.loads((tmp_path / "out" / "s" / "manifest.json").read_text())
     info = json.loads((tmp_path / "prepared" / "song2-300" / "info.json").read_text())
     assert list(manifest["dataset_fingerprints"].values()) == [info["fingerprint"]]
+
+
+def test_show_draws_a_row_a_factor_and_one_of_nuisances(tmp_path: Path) -> None:
+    out = tmp_path / "factors.png"
+    sprites = ("--set", "sprites=dsprites_rendered")
+    done = latentgrid("data", "show", "color_dsprites", *sprites, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert out.read_bytes().startswith(b"\x89PNG")
+    rows = dataset_rows(make_dataset(DATASETS["color_dsprites"](sprites="dsprites_rendered")))  # type: ignore[call-arg]
+    assert [name for name, _, _ in rows] == [*DATASETS["dsprites"]().factor_names, "nuisance"]
+    for _, positions, images in rows:
+        assert images.shape == (len(positions), 64, 64, 3) and images.dtype == np.uint8
+        assert len(np.unique(images.reshape(len(images), -1), axis=0)) >= len(positions) - 1
+    missing = latentgrid("data", "show", "shapes3d", "--out", out, "--data-dir", tmp_path)
+    assert "latentgrid data prepare shapes3d" in refusal(missing)

@@ -94,6 +94,7 @@ def test_a_closed_attempt_says_everything(folder: StudyFolder, clocks: FakeClock
         "train_seconds": 4.0,
         "encode_seconds": 8.0,
         "score_seconds": 0.0,
+        "measure_seconds": 0.0,
         "wall_seconds": 15.0,
         "allocated_gpu_seconds": 7.5,
         "useful_gpu_seconds": 6.0,

@@ -34,13 +34,13 @@ class Perfect(VAE):
         return torch.cat([self.images, traversed.expand(-1, *self.images.shape[1:])])
 
 
-@pytest.mark.parametrize("reconstruction", ["mse", "bernoulli"])
-def test_shapes_and_types(small_trial: MakeTrial, reconstruction: str) -> None:
+@pytest.mark.parametrize("name", parts.RECONSTRUCTIONS)
+def test_shapes_and_types(small_trial: MakeTrial, name: str) -> None:
     trial = small_trial(dataset=parts.XYSquares(rgb=False))
     shown = pictures(
         make_model(trial, device="cpu"),
         make_dataset(trial.dataset),
-        reconstruction=reconstruction,
+        reconstruction=parts.RECONSTRUCTIONS[name](),
         device="cpu",
     )
     shapes = {name: array.shape for name, array in shown.items()}
@@ -55,13 +55,15 @@ def test_shapes_and_types(small_trial: MakeTrial, reconstruction: str) -> None:
 @pytest.mark.parametrize("standardise", [False, True])
 def test_a_perfect_model_shows_the_originals(standardise: bool) -> None:
     dataset: Dataset = make_dataset(parts.XYSquares(standardise=standardise))
-    shown = pictures(Perfect(), dataset, reconstruction="mse", device="cpu")
+    shown = pictures(Perfect(), dataset, reconstruction=parts.MSE(), device="cpu")
     assert np.array_equal(shown["reconstructions"], shown["originals"])
     assert len(np.unique(shown["originals"].reshape(8, -1), axis=0)) == 8
 
 
 def test_a_traversal_sets_one_latent_of_the_first_code() -> None:
-    shown = pictures(Perfect(), make_dataset(parts.XYSquares()), reconstruction="mse", device="cpu")
+    shown = pictures(
+        Perfect(), make_dataset(parts.XYSquares()), reconstruction=parts.MSE(), device="cpu"
+    )
     first, second = (255 * np.arange(-3, 4)) * 0.1, (255 * np.arange(-3, 4)) * 0.01
     expected = np.stack([255 * (0.5 + 0.01) + first, 255 * 0.5 + second]).round()
     np.testing.assert_allclose(shown["traversals"][:, :, 0, 5, 5], expected, atol=1)
@@ -70,7 +72,7 @@ def test_a_traversal_sets_one_latent_of_the_first_code() -> None:
 def test_logits_are_shown_as_probabilities(small_trial: MakeTrial) -> None:
     trial = small_trial(dataset=parts.XYSquares(), reconstruction=parts.Bernoulli())
     model, dataset = make_model(trial, device="cpu"), make_dataset(trial.dataset)
-    shown = pictures(model, dataset, reconstruction="bernoulli", device="cpu")
+    shown = pictures(model, dataset, reconstruction=parts.Bernoulli(), device="cpu")
     with torch.no_grad():
         images = torch.from_numpy(shown["originals"])
         mean, _ = model.encode(Pixels(dataset, torch.device("cpu")).to_float(images))

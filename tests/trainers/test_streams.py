@@ -79,6 +79,7 @@ def test_the_numbers_of_the_streams_never_change() -> None:
         "LATENT_NOISE": 3,
         "PICTURES": 4,
         "NUISANCE": 5,
+        "DISTANCES": 6,
         "PIXELS": 7,
     }
 
@@ -124,3 +125,8 @@ def test_normals_come_in_the_dtype_asked_for() -> None:
     narrow = normals(0, Stream.LATENT_NOISE, 0, 5, 5, dtype=torch.float32)
     assert narrow.dtype == torch.float32
     assert torch.equal(narrow, wide.float())
+
+
+def test_rows_can_be_drawn_from_any_of_them_on() -> None:
+    whole = words(3, Stream.DISTANCES, 5, 20, 7)
+    assert torch.equal(words(3, Stream.DISTANCES, 5, 8, 7, first_row=12), whole[12:])

@@ -17,7 +17,7 @@ from grids.trial import Trial
 from trainers import gaussian
 from trainers.models import VAE
 from trainers.objectives.terms import Terms
-from trainers.reconstruction import RECONSTRUCTIONS
+from trainers.reconstruction import reconstruction_of
 
 
 def beta_vae(model: VAE, images_BCHW: Tensor, noise_BZ: Tensor, trial: Trial) -> Terms:
@@ -34,7 +34,7 @@ def beta_weighted(
     assert trial.beta is not None
     batch_size, latents = mean_BZ.shape
     elements = images_BCHW[0].numel()
-    error_BCHW = RECONSTRUCTIONS[trial.reconstruction.name].loss(output_BCHW, images_BCHW)
+    error_BCHW = reconstruction_of(trial.reconstruction).loss(output_BCHW, images_BCHW)
     reconstruction = error_BCHW.sum() / batch_size
     kl_Z = gaussian.kl_from_standard_normal(mean_BZ, logvar_BZ).mean(dim=0)
     if trial.beta_convention == "mean":

@@ -1,0 +1,66 @@
+"""`latentgrid importance`: one measurement, in a study of its own, in this process."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from rich.console import Console
+
+from grids.configuration import as_values
+from grids.data_folder import DataFolder
+from grids.datasets import Images
+from grids.fields import FieldError
+from grids.load import Grid
+from grids.measurement import Measurement
+from grids.settings import Budget, Evaluate, Resources
+from orchestrator.data_sets import missing_datasets
+from orchestrator.errors import Exit, InputError
+from orchestrator.run import Signals, check_folder, run_here
+from orchestrator.tries import last_line
+from results.store import StudyFolder
+from results.tables import load
+
+STUDY = "importance"
+
+
+def importance_of(
+    dataset: Images, reconstruction: str, pairs: int, seed: int, out: Path, data: DataFolder
+) -> tuple[Measurement, Exit]:
+    """Measures, unless it is measured; the rows stand in `<out>/importance`.
+
+    Raises InputError where there is nothing to measure with.
+    """
+    try:
+        # A trial's way in, so that the loss is checked like that of a grid file.
+        values = {"dataset": as_values(dataset), "reconstruction": reconstruction}
+        measurement = Measurement.from_dict(values | {"pairs": pairs, "seed": seed})
+    except FieldError as error:
+        raise InputError(str(error)) from None
+    grid = Grid(
+        study=STUDY,
+        source=None,
+        trials=(measurement,),
+        resources=(Resources(),),
+        evaluate=Evaluate(),
+        budget=Budget(),
+        # JSON is YAML: the study's own copy can be read again.
+        text=json.dumps({"study": STUDY, "measurement": measurement.to_dict()}) + "\n",
+    )
+    if missing := missing_datasets(grid, data):
+        raise InputError(f"datasets are missing below {data.root}: {'; '.join(missing)}")
+    folder = StudyFolder(out / STUDY)
+    if folder.outcomes().get(measurement.trial_id) == "completed":
+        return measurement, Exit.DONE
+    console = Console(stderr=True)
+    with Signals() as signals:
+        check_folder(folder)
+        session = run_here(grid, folder, data, console, signals)
+    if session.interrupted:
+        return measurement, Exit.INTERRUPTED
+    if folder.outcomes().get(measurement.trial_id) == "completed":
+        return measurement, Exit.DONE
+    trials = load(folder.root, with_curves=False).trials
+    for reason in trials[trials["trial_id"] == measurement.trial_id]["error"]:
+        console.print(f"could not be measured: {last_line(reason)}")
+    return measurement, Exit.FAILED
