@@ -114,8 +114,8 @@ def test_on_ray_the_distances_are_the_same(
     ("text", "complaint"),
     [
         (
-            "study: s\nmeasurement: {pairs: 0}\n",
-            "2:22: pairs is 0; valid: an integer of at least 1",
+            "study: s\nmeasurement: {dataset: xysquares, pairs: 0}\n",
+            "2:42: pairs is 0; valid: an integer of at least 1",
         ),
         (
             "study: s\nmeasurement: {dataset: xysquares, latents: 3}\n",
