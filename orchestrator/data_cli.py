@@ -101,7 +101,7 @@ def state(dataset: Images, data: DataFolder) -> str:
     if not files:
         return "to prepare"
     there = all(file.path(data.root).exists() for file in files)
-    return "fetched, to prepare" if there else "to fetch"
+    return "fetched, to prepare" if there else f"to fetch into {files[0].folder}/"
 
 
 @app.command(epilog="Example: latentgrid data fetch shapes3d")

@@ -194,6 +194,7 @@ def _score_file(file: CodeFile, clock: Callable[[], float]) -> Iterator[dict[str
                 "score": name,
                 "value": value,
                 "cells": table.codes.shape[1],
+                "draws": table.codes.shape[0],
                 "seconds": seconds,
             }
 

@@ -96,7 +96,8 @@ SCORES = _schema(
         "value": pa.float64(),
         "size": pa.string(),  # fast | full
         "seed": pa.int64(),
-        "cells": pa.int64(),  # rows of the code table
+        "cells": pa.int64(),  # of the factor grid that was encoded
+        "draws": pa.int64(),  # of the nuisance, of each cell
         "seconds": pa.float64(),
         "attempt_id": pa.string(),
     }

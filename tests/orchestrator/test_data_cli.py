@@ -34,7 +34,7 @@ def test_list_shows_every_dataset_and_what_there_is_to_do(tmp_path: Path) -> Non
     assert set(rows) == set(DATASETS)
     assert rows["xysquares"]["state"] == "drawn"
     assert rows["song1"]["state"] == "to prepare"
-    assert rows["cars3d"]["state"] == "to fetch"
+    assert rows["cars3d"]["state"] == "to fetch into cars3d/"
     assert rows["cars3d"]["files"] == [str(tmp_path / "cars3d" / "nips2015-analogy-data.tar.gz")]
     assert rows["cars3d"]["cyclic_factors"] == ["azimuth"]
     (tmp_path / "cars3d").mkdir()

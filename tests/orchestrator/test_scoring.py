@@ -49,7 +49,7 @@ def test_codes_during_training_get_the_fast_sizes_and_the_last_ones_the_full(
     scores = load(folder.root).scores
     assert set(zip(scores["step"], scores["size"], strict=True)) == {(10, "fast"), (20, "full")}
     assert len(scores) == 2 * sum(len(METRICS[name].scores) for name in EVALUATE.metrics)
-    assert (scores["cells"] == 36).all()
+    assert (scores["cells"] == 36).all() and (scores["draws"] == 1).all()
     queue.drop_settled()
     assert queue.files() == set() and queue.waiting() == []
 
