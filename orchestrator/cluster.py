@@ -20,8 +20,10 @@ OBJECT_STORE_BYTES = 256 * 2**20  # arrays travel as files; the store holds a fe
 
 
 @contextmanager
-def connected(address: str, study: str, console: Console) -> Iterator[None]:
-    """Connects to `address`; "local" starts a cluster on this machine.
+def connected(
+    address: str, study: str, console: Console, *, dashboard: bool = True
+) -> Iterator[None]:
+    """Connects to `address`; "local" starts a cluster on this machine, `dashboard` or not.
 
     Prints where Ray's dashboard is. Raises InputError where nothing answers at the address.
     """
@@ -29,7 +31,7 @@ def connected(address: str, study: str, console: Console) -> Iterator[None]:
     _check_answers(address)
     settings: dict[str, Any] = {}
     if address == "local":
-        settings = {"include_dashboard": True, "object_store_memory": OBJECT_STORE_BYTES}
+        settings = {"include_dashboard": dashboard, "object_store_memory": OBJECT_STORE_BYTES}
     try:
         context = ray.init(
             address=address,

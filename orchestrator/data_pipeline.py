@@ -26,7 +26,8 @@ def on_cluster(
 
     from orchestrator.cluster import connected
 
-    with connected(address, "data", Console(stderr=True, quiet=True)):
+    # Nobody watches minutes of work in the dashboard, and it takes 200 MB.
+    with connected(address, "data", Console(stderr=True, quiet=True), dashboard=False):
         yield on_ray_data
 
 

@@ -33,6 +33,7 @@ from trainers.datasets.resize import resized
 from trainers.datasets.source import SourceError
 
 BLOCK_IMAGES = 4096
+STATISTICS_IMAGES = 256  # at a time: their squares take some memory
 
 Row = dict[str, Any]
 Run = Callable[[Callable[[int], Row], int], Iterator[Row]]
@@ -189,12 +190,16 @@ class Summary:
             count=images * size,
             offset=self.offset + block * BLOCK_IMAGES * size,
         )
-        sums, stds = image_statistics(pixels.reshape(images, -1, image[-1]))
+        images_NPC = pixels.reshape(images, -1, image[-1])
+        parts = [
+            image_statistics(images_NPC[start : start + STATISTICS_IMAGES])
+            for start in range(0, images, STATISTICS_IMAGES)
+        ]
         return {
             "block": block,
             "digest": hashlib.sha256(pixels.data).digest(),
-            "sums": sums.sum(axis=0).tolist(),
-            "stds": [math.fsum(column) for column in stds.T],
+            "sums": sum(sums.sum(axis=0) for sums, _ in parts).tolist(),
+            "stds": [math.fsum(std) for std in np.concatenate([std for _, std in parts]).T],
         }
 
 
