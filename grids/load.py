@@ -82,6 +82,11 @@ def _grid(text: str) -> Grid:
     evaluate = settings(Evaluate, blocks.get("evaluate"))
     budget = settings(Budget, blocks.get("budget"))
     trials, resources = _trials(blocks, root)
+    if "evaluate" in blocks and kind_of(blocks) is Measurement:
+        raise DocumentError(
+            blocks["evaluate"].key_at,
+            "metrics score trials, and this is a study of measurements; valid: no evaluate",
+        )
     if evaluate.every is not None:
         fewest_steps = min(trial.steps for trial in trials)
         if evaluate.every > fewest_steps:
@@ -91,11 +96,6 @@ def _grid(text: str) -> Grid:
                 f"valid: 1 to {fewest_steps}",
             )
     if evaluate.metrics:
-        if kind_of(blocks) is Measurement:
-            raise DocumentError(
-                blocks["evaluate"].value["metrics"].at,
-                "metrics score trials, and this is a study of measurements; valid: none",
-            )
         for dataset in dict.fromkeys(trial.dataset for trial in trials):
             if not dataset.factor_sizes:
                 raise DocumentError(

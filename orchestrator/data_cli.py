@@ -48,7 +48,7 @@ DataDir = Annotated[
 
 
 def data_folder(data_dir: Path | None) -> DataFolder:
-    return DataFolder(default_data_dir() if data_dir is None else data_dir.absolute())
+    return DataFolder(default_data_dir() if data_dir is None else data_dir.expanduser().absolute())
 
 
 @app.command("list", epilog="Example: latentgrid data list")

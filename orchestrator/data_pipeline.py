@@ -10,6 +10,9 @@ from typing import Any
 
 Row = dict[str, Any]
 
+TASK_BYTES = 600 * 2**20
+"""What a task is reckoned with: torch, and a part of an HDF5 file unpacked."""
+
 
 @contextlib.contextmanager
 def on_cluster(
@@ -42,4 +45,4 @@ def on_ray_data(task: Callable[[int], Row], count: int) -> Iterator[Row]:
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     ray.data.DataContext.get_current().enable_progress_bars = False  # ours counts images
     numbers = ray.data.range(count, override_num_blocks=count)
-    yield from numbers.map(lambda row: task(int(row["id"]))).iter_rows()
+    yield from numbers.map(lambda row: task(int(row["id"])), memory=TASK_BYTES).iter_rows()

@@ -98,7 +98,12 @@ def seconds_a_step(out: Path, device: str) -> dict[tuple[object, ...], float]:
         return {}
     rows = pd.concat(frames)
     pace = rows["train_seconds"] / rows["steps_done"].astype(float)
-    return dict(pace.groupby([rows[name] for name in PACE]).median())
+    median = pace.groupby([rows[name] for name in PACE], dropna=False).median()
+    # A parameter that a part does not have is missing in the table, and None in a trial.
+    return {
+        tuple(None if pd.isna(value) else value for value in key): seconds
+        for key, seconds in zip(median.index.to_list(), median.to_list(), strict=True)
+    }
 
 
 def finished_beside(folder: StudyFolder) -> set[str]:

@@ -50,16 +50,21 @@ def prepare(
     """
     final = data.info(image_set.name).parent
     with only_preparer(final):
-        if final.exists():
+        if data.is_prepared(image_set.name):
             return
+        if final.exists():
+            raise InputError(f"{final}: incomplete (it has no info.json); delete it")
         folder = final.with_name(f".{final.name}.{os.getpid()}")
         folder.mkdir()
         try:
-            info = _fill(image_set, folder / data.images(image_set.name).name, run, report)
+            images = folder / data.images(image_set.name).name
+            info = _fill(image_set, images, run, report)
+            sync(images)  # its pages were written by other processes
             with open(folder / data.info(image_set.name).name, "x") as file:
                 json.dump(info, file, indent=2)
                 file.flush()
                 os.fsync(file.fileno())
+            sync(folder)
             os.replace(folder, final)
             sync(final.parent)
         except OSError as error:
@@ -109,8 +114,10 @@ def only_preparer(final: Path) -> Iterator[None]:
     with open(final.with_name(f".{final.name}.lock"), "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise InputError(f"{final}: another process is preparing it; wait for it") from None
+        except OSError:
+            pass  # a file system without locks: two would write two copies, and one be kept
         for left in final.parent.glob(f".{final.name}.[0-9]*"):
             shutil.rmtree(left, ignore_errors=True)
         yield

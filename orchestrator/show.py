@@ -100,10 +100,10 @@ def results_view(grid: Grid, frames: Frames, root: Path) -> RenderableType:
     if isinstance(grid.trials[0], Measurement):
         measured = [
             distances_table(trial, read_distances(root, trial.trial_id))
-            for trial in grid.trials
+            for trial in grid.trials[:SHOWN_MEASUREMENTS]
             if StudyFolder(root).distances(trial.trial_id).exists()
         ]
-        return Group(*measured[:SHOWN_MEASUREMENTS], "", hours_table(frames))
+        return Group(*measured, "", hours_table(frames))
     return Group(scores_table(score_summary(grid, frames)), "", hours_table(frames))
 
 

@@ -8,7 +8,6 @@ checkpoint, and writes the same bytes.
 
 from __future__ import annotations
 
-import functools
 import io
 import shutil
 import time
@@ -257,10 +256,16 @@ class TrialRun:
         self.last_checkpoint = self.clock()
 
 
-@functools.lru_cache(maxsize=1)
+_opened: dict[tuple[Images, DataFolder, torch.device], Dataset] = {}
+
+
 def opened(parameters: Images, data: DataFolder, device: torch.device) -> Dataset:
     """The dataset; kept for the next trial of this process, as a copy to a GPU takes a while."""
-    return make_dataset(parameters, data, device)
+    key = parameters, data, device
+    if key not in _opened:
+        _opened.clear()  # first: a GPU may not hold two
+        _opened[key] = make_dataset(parameters, data, device)
+    return _opened[key]
 
 
 def _npz(savez: Callable[..., None], arrays: dict[str, Any]) -> bytes:

@@ -131,22 +131,27 @@ class Measuring:
         ):
             if positions < 2:
                 continue
-            found: list[Doubles] = []
-            for distances in self._along(factor, positions):
-                found.append(distances)
-                self.pairs_done += len(distances)
-                yield self.pairs_done
+            pairs = math.prod(sampled_pairs(positions, self.pairs))
+            found = np.empty(pairs)
+            yield from self._collect(self._along(factor, positions), found)
             total = np.zeros((positions, positions))
             for matrix in self._matrices(factor, positions):
                 total += matrix
                 yield self.pairs_done
             self._add(name, positions, found, total / MATRIX_TRAVERSALS)
-        found = []
-        for distances in self._random():
-            found.append(distances)
+        found = np.empty(self.pairs)
+        yield from self._collect(self._random(), found)
+        self._add(RANDOM, 0, found, None)
+
+    def _collect(self, chunks: Iterator[Doubles], found: Doubles) -> Iterator[int]:
+        """Fills one array: small ones kept between large freed ones would fragment the memory."""
+        done = 0
+        for distances in chunks:
+            found[done : done + len(distances)] = distances
+            done += len(distances)
             self.pairs_done += len(distances)
             yield self.pairs_done
-        self._add(RANDOM, 0, found, None)
+        assert done == len(found)
 
     def _along(self, factor: int, positions: int) -> Iterator[Doubles]:
         """Distances of the pairs of some traversals of a factor."""
@@ -227,10 +232,7 @@ class Measuring:
         for first in range(0, rows, most):
             yield first, min(most, rows - first)
 
-    def _add(
-        self, factor: str, positions: int, found: list[Doubles], matrix: Doubles | None
-    ) -> None:
-        distances = np.concatenate(found)
+    def _add(self, factor: str, positions: int, distances: Doubles, matrix: Doubles | None) -> None:
         shares = np.linspace(0, 1, QUANTILES)
         self._results.append(
             FactorDistances(

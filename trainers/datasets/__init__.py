@@ -11,7 +11,7 @@ from grids.data_folder import DataFolder, default_data_dir
 from grids.datasets import Images
 from trainers.datasets.dataset import Dataset
 from trainers.datasets.dsprites_rendered import DSpritesRendered
-from trainers.datasets.nuisance_dsprites import NuisanceDSprites, Numbers, color, noisy, scream
+from trainers.datasets.nuisance_dsprites import NuisanceDSprites, Words, color, noisy, scream
 from trainers.datasets.prepared import read_prepared
 from trainers.datasets.stored import Stored
 from trainers.datasets.xycolumns import XYColumns
@@ -54,8 +54,8 @@ def under_the_scream(parameters: Images, data: DataFolder, device: torch.device)
     painting = read_prepared(data, "scream")
     painting_HWC = painting.tensor(device)[0]
 
-    def nuisance(sprite_BHW: torch.Tensor, numbers: Numbers) -> torch.Tensor:
-        return scream(sprite_BHW, numbers, painting_HWC)
+    def nuisance(sprite_BHW: torch.Tensor, words: Words) -> torch.Tensor:
+        return scream(sprite_BHW, words, painting_HWC)
 
     return under_nuisance(nuisance, f"scream {painting.fingerprint}")(parameters, data, device)
 

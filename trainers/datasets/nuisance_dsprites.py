@@ -15,6 +15,7 @@ function of the cell and the number of the draw: Philox with both in its counter
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable
 
 import torch
@@ -26,28 +27,26 @@ from trainers.streams import Stream, below, philox
 
 SIZE = 64
 CHANNELS = 3
-BITS = 16
-"""Of each random number: half a word of the generator, as pixels of noise are many."""
 
-Numbers = Callable[[int], Tensor]
-"""numbers(n): uniform whole numbers below 2^16, int64 [B, n], a row an image."""
+Words = Callable[[int], Tensor]
+"""words(n): uniform 32-bit words, int64 [B, n], a row an image."""
 
 
 class NuisanceDSprites:
     """Sprites of another dataset under a nuisance.
 
-    nuisance(sprite_BHW bool, numbers) gives float32 [B, H, W, 3] in [0, 1]; `rule` names it and all
+    nuisance(sprite_BHW bool, words) gives float32 [B, H, W, 3] in [0, 1]; `rule` names it and all
     that it depends on.
     """
 
-    standardise = False
-    mean, std = (0.0,) * CHANNELS, (1.0,) * CHANNELS
+    standardise = False  # no study does it to these, so the two constants are not known
+    mean = std = (math.nan,) * CHANNELS
 
     def __init__(
         self,
         parameters: Images,
         sprites: Dataset,
-        nuisance: Callable[[Tensor, Numbers], Tensor],
+        nuisance: Callable[[Tensor, Words], Tensor],
         rule: str,
     ) -> None:
         self.factor_names = parameters.factor_names
@@ -65,39 +64,46 @@ class NuisanceDSprites:
         sprite_BHW = self.sprites.images(factors_BF, torch.zeros_like(nuisance_B))[:, 0] > 0
         cell_B = cell_index(factors_BF, self.factor_sizes)
 
-        def numbers(count: int) -> Tensor:
-            block_L = torch.arange(-(-count // 8), device=cell_B.device)
+        def words(count: int) -> Tensor:
+            block_L = torch.arange(-(-count // 4), device=cell_B.device)
             stream = torch.full_like(block_L, int(Stream.PIXELS))
             counter = (block_L, cell_B[:, None], nuisance_B[:, None], stream)
-            words_BL4 = torch.stack(philox(counter, (0, 0)), dim=-1)
-            halves = torch.stack((words_BL4 & (2**BITS - 1), words_BL4 >> BITS), dim=-1)
-            return halves.flatten(1)[:, :count]
+            return torch.stack(philox(counter, (0, 0)), dim=-1).flatten(1)[:, :count]
 
-        return self.nuisance(sprite_BHW, numbers).mul_(255).permute(0, 3, 1, 2)
+        return self.nuisance(sprite_BHW, words).mul_(255).permute(0, 3, 1, 2)
 
 
-def uniforms(numbers: Tensor) -> Tensor:
-    """Uniform in (0, 1), float32: the middles of 2^16 equal parts."""
-    return numbers.to(torch.float32).add_(0.5).mul_(2.0**-BITS)
+def uniforms(words: Tensor) -> Tensor:
+    """Uniform in [0, 1], float32, of 32-bit words."""
+    return words.to(torch.float32).mul_(2.0**-32)
 
 
-def color(sprite_BHW: Tensor, numbers: Numbers) -> Tensor:
-    color_BC = 0.5 + 0.5 * uniforms(numbers(CHANNELS))
+def noise(words_BN: Tensor) -> Tensor:
+    """Uniform in (0, 1), float32 [B, 4 N]: the middles of 256 equal parts, one a byte of a word.
+
+    As fine as the pixels of every other dataset; noisy pixels are too many for a word each.
+    """
+    bytes_BN8 = words_BN.contiguous().view(torch.uint8).view(*words_BN.shape, 8)
+    return bytes_BN8[..., :4].flatten(1).to(torch.float32).add_(0.5).mul_(2.0**-8)
+
+
+def color(sprite_BHW: Tensor, words: Words) -> Tensor:
+    color_BC = 0.5 + 0.5 * uniforms(words(CHANNELS))
     return sprite_BHW[..., None] * color_BC[:, None, None, :]
 
 
-def noisy(sprite_BHW: Tensor, numbers: Numbers) -> Tensor:
-    noise_BHWC = uniforms(numbers(SIZE * SIZE * CHANNELS)).view(-1, SIZE, SIZE, CHANNELS)
+def noisy(sprite_BHW: Tensor, words: Words) -> Tensor:
+    noise_BHWC = noise(words(SIZE * SIZE * CHANNELS // 4)).view(-1, SIZE, SIZE, CHANNELS)
     return noise_BHWC.masked_fill_(sprite_BHW[..., None], 1.0)
 
 
-def scream(sprite_BHW: Tensor, numbers: Numbers, painting_HWC: Tensor) -> Tensor:
+def scream(sprite_BHW: Tensor, words: Words, painting_HWC: Tensor) -> Tensor:
     height, width, _ = painting_HWC.shape
-    drawn_B5 = numbers(2 + CHANNELS)
+    drawn_B5 = words(2 + CHANNELS)
     pixel_S = torch.arange(SIZE, device=sprite_BHW.device)
     # The last place of a crop is never drawn, as in the original: numpy's bound is exclusive.
-    row_BS = below(drawn_B5[:, :1] << BITS, height - SIZE) + pixel_S
-    column_BS = below(drawn_B5[:, 1:2] << BITS, width - SIZE) + pixel_S
+    row_BS = below(drawn_B5[:, :1], height - SIZE) + pixel_S
+    column_BS = below(drawn_B5[:, 1:2], width - SIZE) + pixel_S
     crop_BHWC = painting_HWC[row_BS[:, :, None], column_BS[:, None, :]] / 255
     background_BHWC = (crop_BHWC + uniforms(drawn_B5[:, 2:])[:, None, None, :]) / 2
     return torch.where(sprite_BHW[..., None], 1 - background_BHWC, background_BHWC)

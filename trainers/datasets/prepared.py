@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,11 +43,11 @@ class Prepared:
         """uint8 [N, H, W, C]: the mapped file itself for the CPU, else a copy on the device."""
         offset = _data_offset(self)
         if device.type == "cpu":
-            # Private: a process that wrote to it would change its own pages only.
-            whole = torch.from_file(
-                str(self.path), shared=False, size=self.path.stat().st_size, dtype=torch.uint8
-            )
-            return whole[offset:].view(self.shape)
+            # Read-only: a writable map, private or not, may not be larger than the memory.
+            mapped = np.memmap(self.path, np.uint8, mode="r", offset=offset, shape=self.shape)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message=".*not writable.*")
+                return torch.from_numpy(np.asarray(mapped))
         return copied(self.path, offset, self.shape, device)
 
 
@@ -68,7 +69,7 @@ def read_prepared(data: DataFolder, name: str) -> Prepared:
         )
     except FileNotFoundError:
         raise DataError(f"{path.parent}: not prepared") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path}: damaged ({error}); delete the folder and prepare again") from None
     _data_offset(found)
     return found

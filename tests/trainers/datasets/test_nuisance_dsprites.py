@@ -40,11 +40,11 @@ def draws(nuisance: Any, cell: Tensor = FACTORS, first: int = 0) -> npt.NDArray[
 
 
 def is_uniform(values: npt.NDArray[np.float64], low: float, high: float) -> bool:
-    """Within the range, and no decile off by more than five standard errors."""
-    counts, _ = np.histogram(values, bins=10, range=(low, high))
-    error = np.sqrt(values.size * 0.1 * 0.9)
+    """Within the range, and no sixteenth off by more than five standard errors."""
+    counts, _ = np.histogram(values, bins=16, range=(low, high))
+    error = np.sqrt(values.size * 15) / 16
     inside = values.min() >= low - 1e-6 and values.max() <= high + 1e-6
-    return bool(inside and np.all(np.abs(counts - values.size / 10) < 5 * error))
+    return bool(inside and np.all(np.abs(counts - values.size / 16) < 5 * error))
 
 
 def test_color_is_one_bright_colour_an_image_on_black() -> None:
