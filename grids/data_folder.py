@@ -21,6 +21,10 @@ def default_data_dir() -> Path:
     return Path(cache).absolute() / "latentgrid"
 
 
+class DataError(Exception):
+    """Prepared images are missing, damaged, or of another version; one line with what to do."""
+
+
 @dataclass(frozen=True)
 class DataFolder:
     """The paths below a data directory. Plain data: picklable."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 
+from grids.datasets import Images
 from grids.load import Grid
 from results.lease import LeaseHeld
 from results.schema import SchemaError
@@ -13,14 +15,17 @@ from results.tables import rows_of_trials
 TRIALS_AT_ONCE = 2000  # their curves are held in memory
 
 
-def adopt(folder: StudyFolder, grid: Grid) -> list[str]:
+def adopt(folder: StudyFolder, grid: Grid, fingerprints: Mapping[Images, str]) -> list[str]:
     """Copies rows, weights and pictures of finished trials into `folder`; returns their ids.
+
+    Those that were run on other images than there are now, by `fingerprints`, are left.
 
     The trial's row says in `adopted_from` where it comes from. Its attempts stay in the ledger of
     the study that paid them, so that no hour is counted twice.
     """
     outcomes = folder.outcomes()
     wanted = {t.trial_id for t in grid.trials if outcomes.get(t.trial_id) not in FINAL}
+    now = {t.trial_id: fingerprints.get(t.dataset) for t in grid.trials}
     adopted: list[str] = []
     for manifest in sorted(folder.out.glob("*/manifest.json")):
         other = StudyFolder(manifest.parent)
@@ -31,7 +36,7 @@ def adopt(folder: StudyFolder, grid: Grid) -> list[str]:
             found = sorted(trial_id for trial_id in wanted if theirs.get(trial_id) in FINAL)
             taken: list[str] = []
             for first in range(0, len(found), TRIALS_AT_ONCE):
-                taken += _copy(other, folder, found[first : first + TRIALS_AT_ONCE])
+                taken += _copy(other, folder, found[first : first + TRIALS_AT_ONCE], now)
         except (SchemaError, LeaseHeld):
             continue  # another study's damage is for its own commands to report
         adopted += taken
@@ -39,13 +44,20 @@ def adopt(folder: StudyFolder, grid: Grid) -> list[str]:
     return adopted
 
 
-def _copy(other: StudyFolder, folder: StudyFolder, trial_ids: list[str]) -> list[str]:
+def _copy(
+    other: StudyFolder,
+    folder: StudyFolder,
+    trial_ids: list[str],
+    fingerprints: Mapping[str, str | None],
+) -> list[str]:
     """Weights first, the trial's row last: a trial with a row has all that belongs to it."""
     trials, curves, scores = (
         rows_of_trials(other, table, trial_ids) for table in ("trials", "curves", "scores")
     )
     taken = []
     for trial_id, [row] in trials.items():
+        if (now := fingerprints[trial_id]) and row["dataset_fingerprint"] != now:
+            continue
         measured = row["framework"] is None
         result = other.distances(trial_id) if measured else other.weights(trial_id)
         if row["status"] == "completed" and not result.exists():

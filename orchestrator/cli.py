@@ -16,9 +16,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from grids.data_folder import DataError
 from grids.load import load_grid
 from grids.trial import GridError
-from orchestrator.data_cli import DataDir, Name, Options, data_folder
+from orchestrator.data_cli import DataDir, Name, Options, check_picture, data_folder
 from orchestrator.data_cli import app as data_app
 from orchestrator.data_sets import dataset_named
 from orchestrator.errors import Exit, InputError, first_line
@@ -47,7 +48,7 @@ def main() -> None:
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     try:
         app()
-    except (GridError, SchemaError, LeaseHeld, Fenced, InputError) as error:
+    except (GridError, SchemaError, LeaseHeld, Fenced, InputError, DataError) as error:
         typer.echo(f"latentgrid: {error}", err=True)
         sys.exit(Exit.WRONG_INPUT)
     except (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
@@ -75,6 +76,8 @@ def plan(
         typer.echo(json.dumps(made.as_json()))
     else:
         console.print(plan_view(made))
+        for command in made.missing_datasets:
+            console.print(f"get its data with: {command}", soft_wrap=True, highlight=False)
 
 
 @app.command(epilog="Example: latentgrid run grids/quickstart.yaml --out runs")
@@ -255,6 +258,8 @@ def importance(
     from results.distances import as_json as distances_as_json
     from results.distances import draw, read_distances
 
+    if figure is not None:
+        check_picture(figure)
     dataset = dataset_named(name, options or [])
     measurement, ended = importance_of(
         dataset, reconstruction, pairs, seed, out.absolute(), data_folder(data_dir)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import json
 import math
+import signal
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -21,9 +26,13 @@ from rich.progress import (
 from rich.table import Table
 
 from grids.data_folder import DATA_VARIABLE, DataFolder, default_data_dir
-from grids.datasets import DATASETS, Images
+from grids.datasets import DATASETS, RANDOM_NUISANCES, Images
 from orchestrator.data_sets import as_named, dataset_named, missing_of, original_files
-from orchestrator.errors import InputError
+from orchestrator.errors import Exit, InputError
+
+if TYPE_CHECKING:
+    from orchestrator.image_sets import ImageSet
+    from orchestrator.prepare import Run
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -44,6 +53,12 @@ DataDir = Annotated[
         envvar=DATA_VARIABLE,
         metavar="DIR",
     ),
+]
+
+
+Unverified = Annotated[
+    bool,
+    typer.Option("--unverified", help="Take files whatever their checksum and size are."),
 ]
 
 
@@ -69,6 +84,8 @@ def list_datasets(
             factors = f"{', '.join(row['continuous_factors'])} (continuous)"
         table.add_row(row["name"], row["shown_images"], row["shown_size"], factors, row["state"])
     console.print(table)
+    names = sorted(path.parent.name for path in data.prepared.glob("[!.]*/info.json"))
+    console.print(f"prepared: {', '.join(names) or 'none'}", soft_wrap=True)
     console.print(f"data directory: {data.root}", soft_wrap=True)
 
 
@@ -76,7 +93,7 @@ def described(dataset: Images, data: DataFolder) -> dict[str, Any]:
     """A dataset with default parameters, as plain values."""
     channels, height, width = dataset.image_shape
     cells = math.prod(dataset.factor_sizes)
-    redrawn = dataset.nuisances == 2**31
+    redrawn = dataset.nuisances == RANDOM_NUISANCES
     return {
         "name": dataset.name,
         "factors": dict(zip(dataset.factor_names, dataset.factor_sizes, strict=True)),
@@ -112,20 +129,24 @@ def fetch(
         typer.Option(help="An address to try first, as MIRROR/<file name>; repeat for more."),
     ] = None,
     data_dir: DataDir = None,
+    unverified: Unverified = False,
 ) -> None:
     """Download the original files of a dataset, or verify those that are there."""
     dataset = dataset_named(name)
-    data = data_folder(data_dir)
-    fetch_files(dataset, data, mirror or [])
+    fetch_files(dataset, data_folder(data_dir), dataset.stored, mirror or [], unverified)
 
 
 def fetch_files(
-    dataset: Images, data: DataFolder, mirrors: list[str], *, unverified: bool = False
+    dataset: Images,
+    data: DataFolder,
+    names: Sequence[str],
+    mirrors: Sequence[str],
+    unverified: bool,
 ) -> None:
-    """`unverified` leaves a file that is there as it is, good or not."""
+    """Sees to the files of some of what a dataset reads; `unverified` takes them as they are."""
     from orchestrator.fetch import fetch as fetch_file
 
-    files = original_files(dataset, data)
+    files = original_files(dataset, data, names)
     if not files:
         typer.echo(f"{dataset.name}: made here, nothing to fetch", err=True)
     columns = (
@@ -136,9 +157,8 @@ def fetch_files(
         TimeRemainingColumn(),
     )
     for file in files:
-        if unverified and file.path(data.root).exists():
-            typer.echo(f"{file.path(data.root)}: present, not verified", err=True)
-            continue
+        if unverified:
+            file = dataclasses.replace(file, checksum=None, size_bytes=None)
         with Progress(*columns, console=progress_console, transient=True) as progress:
             task = progress.add_task(file.name)
 
@@ -160,16 +180,13 @@ def show(
     """Draw a dataset: a row a factor, its traversal; a row of nuisance draws, if it has any."""
     from orchestrator.data_picture import draw_dataset
     from trainers import make_dataset
-    from trainers.datasets.prepared import DataError
 
+    check_picture(out)
     dataset = dataset_named(name, options or [])
     data = data_folder(data_dir)
     if missing := missing_of(dataset, data):
         raise InputError(f"{as_named(dataset)} is not below {data.root}: {missing}")
-    try:
-        draw_dataset(make_dataset(dataset, data), as_named(dataset), out)
-    except DataError as error:
-        raise InputError(str(error)) from None
+    draw_dataset(make_dataset(dataset, data), as_named(dataset), out)
     typer.echo(f"drawn: {out}", err=True)
 
 
@@ -178,10 +195,7 @@ def prepare(
     name: Name,
     options: Options = None,
     data_dir: DataDir = None,
-    unverified: Annotated[
-        bool,
-        typer.Option("--unverified", help="Take files that are there whatever their checksum."),
-    ] = False,
+    unverified: Unverified = False,
     local: Annotated[bool, typer.Option("--local", help="In this process, without Ray.")] = False,
     address: Annotated[
         str | None,
@@ -192,30 +206,69 @@ def prepare(
     from orchestrator.data_pipeline import on_cluster
     from orchestrator.image_sets import image_set
     from orchestrator.prepare import here
-    from orchestrator.prepare import prepare as prepare_set
+    from trainers.datasets.prepared import read_prepared
     from trainers.datasets.source import SourceError
 
     dataset = dataset_named(name, options or [])
     data = data_folder(data_dir)
-    wanted = [stored for stored in dataset.stored if not data.is_prepared(stored)]
+    wanted = []
+    for stored in dataset.stored:
+        if data.is_prepared(stored):
+            read_prepared(data, stored)  # complains if it is damaged
+        else:
+            wanted.append(stored)
     if not wanted:
         how = "drawn when it is used" if not dataset.stored else "prepared already"
         typer.echo(f"{as_named(dataset)}: {how}", err=True)
         return
-    if original_files(dataset, data):
-        fetch_files(dataset, data, [], unverified=unverified)
-    with on_cluster(address, local) as run_on_ray:
-        for stored in wanted:
-            try:
-                made = image_set(stored, dataset, data)
-            except SourceError as error:
-                raise InputError(str(error)) from None
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-            with Progress(*columns, console=progress_console, transient=True) as progress:
-                task = progress.add_task(stored)
+    if local and address:
+        raise InputError("--local and --address: valid: one of them")
+    if original_files(dataset, data, wanted):
+        fetch_files(dataset, data, wanted, [], unverified)
+    try:
+        with on_cluster(address, local) as run_on_ray, terminable():
+            for stored in wanted:
+                _prepare_one(image_set(stored, dataset, data), data, run_on_ray or here)
+    except SourceError as error:
+        raise InputError(str(error)) from None
+    except KeyboardInterrupt:
+        typer.echo("interrupted; nothing half made was kept, the same command goes on", err=True)
+        sys.exit(Exit.INTERRUPTED)
 
-                def report(done: int, total: int) -> None:
-                    progress.update(task, completed=done, total=total)  # noqa: B023
 
-                prepare_set(made, data, run=run_on_ray or here, report=report)
-            typer.echo(f"{data.info(stored).parent}: prepared", err=True)
+def _prepare_one(made: ImageSet, data: DataFolder, run: Run) -> None:
+    from orchestrator.prepare import prepare as prepare_set
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=progress_console, transient=True) as progress:
+        task = progress.add_task(made.name)
+
+        def report(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        prepare_set(made, data, run=run, report=report)
+    typer.echo(f"{data.info(made.name).parent}: prepared", err=True)
+
+
+def check_picture(path: Path) -> None:
+    """Raises InputError where a picture cannot be written: before the work, not after."""
+    from results.pictures import check_png
+
+    try:
+        check_png(path)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+
+
+@contextlib.contextmanager
+def terminable() -> Iterator[None]:
+    """SIGTERM ends the work as Ctrl-C does: what is half made is removed first."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -165,9 +165,7 @@ def _cifar(classes: int, digest: str) -> OriginalFile:
 
 ORIGINAL_FILES: dict[str, tuple[Files, ...]] = {
     "dsprites": _SPRITES,
-    "color_dsprites": _SPRITES,
-    "noisy_dsprites": _SPRITES,
-    "scream_dsprites": tuple((*files, _SCREAM) for files in _SPRITES),
+    "scream": ((_SCREAM,),),
     "smallnorb": ((*_SMALLNORB_TRAIN, *_SMALLNORB_TEST),),
     "smallnorb_michlo": (_SMALLNORB_TRAIN,),
     "cars3d": ((_CARS3D,),),
@@ -179,18 +177,13 @@ ORIGINAL_FILES: dict[str, tuple[Files, ...]] = {
     "cifar10": ((_cifar(10, "c58f30108f718f92721af3b95e74349a"),),),
     "cifar100": ((_cifar(100, "eb9058c3a382ffc7106e4002c42a8d85"),),),
 }
-"""By dataset, the alternatives: of one of them all files are needed. The first is fetched."""
+"""By dataset (and The Scream), alternatives: of one all files are needed. The first is fetched."""
 
 
 def files_of(dataset: str, data_dir: Path) -> Files:
-    """The first alternative that is there in full, else the first; none for a drawn dataset."""
+    """The first alternative that is there in full, else the first; none for what is made here."""
     alternatives = ORIGINAL_FILES.get(dataset, ((),))
     for files in alternatives:
         if all(file.path(data_dir).exists() for file in files):
             return files
     return alternatives[0]
-
-
-def missing_files(dataset: str, data_dir: Path) -> Files:
-    """What there is to fetch. Looks at names only: a file that is there may still be a bad copy."""
-    return tuple(file for file in files_of(dataset, data_dir) if not file.path(data_dir).exists())

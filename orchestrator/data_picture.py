@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from results.pictures import save_png
 from trainers.datasets.dataset import Dataset
 
 COLUMNS = 12
@@ -30,7 +31,7 @@ def draw_dataset(dataset: Dataset, title: str, path: Path) -> None:
             place.set_title(str(position), fontsize="xx-small", pad=2)
         places[0].text(-0.1, 0.5, name, ha="right", va="center", transform=places[0].transAxes)
     figure.suptitle(title)
-    figure.savefig(path)
+    save_png(figure, path)
 
 
 def dataset_rows(

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterable, Sequence
 
 from grids.configuration import part_from
-from grids.data_folder import DataFolder
+from grids.data_folder import DataFolder, default_data_dir
 from grids.datasets import Images, NuisanceDSprites
 from grids.fields import FieldError, declared_fields
-from grids.load import Grid
 from grids.parts import Part
 from orchestrator.data_files import OriginalFile, files_of
 from orchestrator.errors import InputError
@@ -47,18 +47,25 @@ def as_named(dataset: Images) -> str:
     return " ".join(words)
 
 
-def original_files(dataset: Images, data: DataFolder) -> tuple[OriginalFile, ...]:
-    """The files that a dataset comes from: as they are there, else those to fetch."""
-    files = files_of(dataset.name, data.root)
-    if isinstance(dataset, NuisanceDSprites) and "dsprites" not in dataset.stored:
-        return tuple(file for file in files if file.folder != "dsprites")
-    return files
+def original_files(
+    dataset: Images, data: DataFolder, names: Sequence[str] | None = None
+) -> tuple[OriginalFile, ...]:
+    """The files that a dataset (or some of the `stored` that it reads) comes from.
+
+    As they are there, in whichever form, else those to fetch; none for what is made here.
+    """
+    files: dict[OriginalFile, None] = {}
+    for name in dataset.stored if names is None else names:
+        owner = dataset.name
+        if isinstance(dataset, NuisanceDSprites):
+            owner = name  # "dsprites" or "scream"
+        files.update(dict.fromkeys(files_of(owner, data.root)))
+    return tuple(files)
 
 
-def missing_datasets(grid: Grid, data: DataFolder) -> list[str]:
-    """A command for each dataset of the grid that has to be prepared first."""
-    distinct = dict.fromkeys(trial.dataset for trial in grid.trials)
-    commands = (missing_of(dataset, data) for dataset in distinct)
+def missing_datasets(datasets: Iterable[Images], data: DataFolder) -> list[str]:
+    """A command for each dataset that has to be prepared first."""
+    commands = (missing_of(dataset, data) for dataset in dict.fromkeys(datasets))
     return list(dict.fromkeys(command for command in commands if command))
 
 
@@ -69,4 +76,7 @@ def missing_of(dataset: Images, data: DataFolder) -> str | None:
     options = {name: getattr(dataset, name) for name in declared_fields(type(dataset))}
     if "standardise" in options:  # it changes what a model is given, not what is prepared
         dataset = dataclasses.replace(dataset, standardise=False)  # type: ignore[call-arg]
-    return f"latentgrid data prepare {as_named(dataset)}"
+    command = f"latentgrid data prepare {as_named(dataset)}"
+    if data.root != default_data_dir():
+        command += f" --data-dir {shlex.quote(str(data.root))}"
+    return command

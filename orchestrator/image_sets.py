@@ -44,11 +44,11 @@ def image_set(name: str, dataset: Images, data: DataFolder) -> ImageSet:
     Raises SourceError where it is The Scream and its file is damaged; of all others, what is
     damaged shows when the source is read.
     """
-    files = tuple(file.path(data.root) for file in original_files(dataset, data))
+    files = tuple(file.path(data.root) for file in original_files(dataset, data, [name]))
     if isinstance(dataset, datasets.Song):
         return _song(name, dataset)
     if name == "scream":
-        painting = files[-1]
+        (painting,) = files
         return ImageSet(
             name, Scream(painting), (1, *read_scream(painting).shape), originals=(painting,)
         )

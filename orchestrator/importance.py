@@ -14,7 +14,7 @@ from grids.fields import FieldError
 from grids.load import Grid
 from grids.measurement import Measurement
 from grids.settings import Budget, Evaluate, Resources
-from orchestrator.data_sets import missing_datasets
+from orchestrator.data_check import check_data
 from orchestrator.errors import Exit, InputError
 from orchestrator.run import Signals, check_folder, run_here
 from orchestrator.tries import last_line
@@ -47,20 +47,22 @@ def importance_of(
         # JSON is YAML: the study's own copy can be read again.
         text=json.dumps({"study": STUDY, "measurement": measurement.to_dict()}) + "\n",
     )
-    if missing := missing_datasets(grid, data):
-        raise InputError(f"datasets are missing below {data.root}: {'; '.join(missing)}")
     folder = StudyFolder(out / STUDY)
+    check_data(grid, folder, data)
     if folder.outcomes().get(measurement.trial_id) == "completed":
         return measurement, Exit.DONE
     console = Console(stderr=True)
-    with Signals() as signals:
+    with Signals("stopping ...") as signals:
         check_folder(folder)
         session = run_here(grid, folder, data, console, signals)
     if session.interrupted:
+        console.print("interrupted; nothing was kept, the same command starts again")
         return measurement, Exit.INTERRUPTED
     if folder.outcomes().get(measurement.trial_id) == "completed":
         return measurement, Exit.DONE
     trials = load(folder.root, with_curves=False).trials
     for reason in trials[trials["trial_id"] == measurement.trial_id]["error"]:
         console.print(f"could not be measured: {last_line(reason)}")
+    if session.stop_reason:
+        console.print(f"stopped: {session.stop_reason}", soft_wrap=True)
     return measurement, Exit.FAILED

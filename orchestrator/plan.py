@@ -80,7 +80,7 @@ def make_plan(grid: Grid, out: Path, data: DataFolder) -> Plan:
         device=device,
         hours=hours_left(left, steps_left, seconds_a_step(out, device)),
         disk_gb=len(grid.trials) * (WEIGHTS_MB + PICTURES_MB + ROWS_MB) / 1000,
-        missing_datasets=missing_datasets(grid, data),
+        missing_datasets=missing_datasets((trial.dataset for trial in left), data),
         trial_ids=[trial.trial_id for trial in grid.trials],
     )
 

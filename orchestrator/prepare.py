@@ -95,7 +95,7 @@ def _fill(image_set: ImageSet, path: Path, run: Run, report: Callable[[int, int]
         **statistics(blocks, image_set.shape),
         "fingerprint": fingerprint(blocks, image_set.shape),
         "labels": image_set.labels,
-        "originals": [path.name for path in image_set.originals],
+        "originals": [[path.name, path.stat().st_size] for path in image_set.originals],
         "versions": machine.versions(),
     }
 

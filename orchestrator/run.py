@@ -17,7 +17,7 @@ from rich.live import Live
 
 from grids.data_folder import DataFolder
 from grids.load import Grid
-from orchestrator.data_sets import missing_datasets
+from orchestrator.data_check import check_data
 from orchestrator.errors import Exit, InputError
 from orchestrator.session import Session, study_session
 from orchestrator.show import progress_line, results_view, status_view
@@ -26,6 +26,10 @@ from orchestrator.tries import last_line
 from results.store import StudyFolder
 
 LINE_SECONDS = 30.0
+STOPPING = (
+    "stopping: trials write their checkpoints ... (again: stop at once and lose the steps since "
+    "the last one)"
+)
 
 
 def run_study(
@@ -41,8 +45,7 @@ def run_study(
     with Signals() as signals:
         try:
             check_folder(folder)
-            if missing := missing_datasets(grid, data):
-                raise InputError(f"datasets are missing below {data.root}: {'; '.join(missing)}")
+            check_data(grid, folder, data)
             if local:
                 session = run_here(grid, folder, data, console, signals)
             else:
@@ -104,7 +107,8 @@ def _run(
 class Signals:
     """The first SIGINT or SIGTERM ends the run cleanly; a second one ends the process at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, stopping: str = STOPPING) -> None:
+        self.stopping = stopping
         self.session: Session | None = None
 
     def __enter__(self) -> Signals:
@@ -125,11 +129,7 @@ class Signals:
             raise KeyboardInterrupt
         if self.session.interrupted:
             os._exit(Exit.INTERRUPTED)
-        print(
-            "stopping: trials write their checkpoints ... (again: stop at once and lose the steps "
-            "since the last one)",
-            file=sys.stderr,
-        )
+        print(self.stopping, file=sys.stderr)
         self.session.interrupt()
 
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from grids.data_folder import DataFolder
 from grids.load import Grid
-from orchestrator import adopt, machine, manifest
+from orchestrator import adopt, data_check, machine, manifest
 from orchestrator.scoring import ScoringQueue
 from orchestrator.tries import Tries
 from orchestrator.work import Unit, missing_units
@@ -205,8 +205,9 @@ def study_session(
     with leases.Beating(lease) as beating:
         session = Session(grid, lease, data)
         beating.on_fenced = session.stop
-        manifest.write(session.folder, grid, data, session.code_version)
-        adopt.adopt(session.folder, grid)
+        found = data_check.fingerprints(grid, data)
+        manifest.write(session.folder, grid, data_check.as_json(found), session.code_version)
+        adopt.adopt(session.folder, grid, found)
         session.publish()
         session.check_budget()
         keeper = threading.Thread(

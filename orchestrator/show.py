@@ -32,7 +32,7 @@ def plan_view(plan: Plan) -> RenderableType:
     else:
         hours = f"{duration(plan.hours)} on one {plan.device}, training alone"
     adoptable = f", {plan.adoptable:,} to adopt from other studies" if plan.adoptable else ""
-    datasets = "\n".join(plan.missing_datasets) or "none"
+    datasets = str(len(plan.missing_datasets) or "none")
     lines = {
         "study": plan.study,
         "trials": f"{plan.trials:,} ({plan.done:,} done{adoptable})",

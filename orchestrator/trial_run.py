@@ -146,12 +146,14 @@ class TrialRun:
 
     def _resume(self, training: Training, state: dict[str, Any]) -> None:
         try:
+            if state["dataset_fingerprint"] != self.dataset.fingerprint:
+                raise ValueError("of other data")
             training.load_state_dict(state["training"])
             self.curves = state["curves"]
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             # Of another version of this code, say. The next try goes on from what is left.
             checkpoints.discard(self.folder, self.trial.trial_id, self.checkpoint)
-            raise ValueError("a checkpoint does not fit this code; it was deleted") from error
+            raise ValueError("a checkpoint does not fit this code and data; deleted") from error
 
     def _chunk(self, seconds_left: float) -> int:
         """Steps until the next report, evaluation or deadline, whichever comes first."""
@@ -249,7 +251,11 @@ class TrialRun:
 
     def _save_checkpoint(self) -> None:
         assert self.training is not None
-        state = {"training": self.training.state_dict(), "curves": self.curves}
+        state = {
+            "training": self.training.state_dict(),
+            "curves": self.curves,
+            "dataset_fingerprint": self.dataset.fingerprint,
+        }
         checkpoints.save(
             self.folder, self.trial.trial_id, self.attempt.attempt_id, self.step, state
         )

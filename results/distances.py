@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from results.pictures import save_png
 from results.store import StudyFolder
 
 RANDOM = "random"
@@ -100,4 +101,4 @@ def draw(distances: pd.DataFrame, cyclic: Mapping[str, int], path: Path) -> None
                 else:
                     place.imshow(matrix, cmap="viridis", vmin=0)
                     place.set_title(f"{name}: {title}", fontsize="small")
-    figure.savefig(path)
+    save_png(figure, path)

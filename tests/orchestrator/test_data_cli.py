@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import json
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from grids.datasets import DATASETS
@@ -92,6 +96,7 @@ def test_run_and_plan_name_the_command_that_gets_a_dataset(tmp_path: Path) -> No
         "  model: conv64, latents: 2, steps: 1}\n"
     )
     command = "latentgrid data prepare cars3d --set resize=antialias"
+    command += f" --data-dir {tmp_path / 'data'}"
     options = ("--out", tmp_path / "out", "--data-dir", tmp_path / "data")
     assert command in refusal(latentgrid("run", grid, "--local", *options))
     assert not (tmp_path / "out").exists()
@@ -128,3 +133,98 @@ def test_show_draws_a_row_a_factor_and_one_of_nuisances(tmp_path: Path) -> None:
         assert len(np.unique(images.reshape(len(images), -1), axis=0)) >= len(positions) - 1
     missing = latentgrid("data", "show", "shapes3d", "--out", out, "--data-dir", tmp_path)
     assert "latentgrid data prepare shapes3d" in refusal(missing)
+
+
+def test_an_incomplete_folder_is_not_taken_for_prepared(tmp_path: Path) -> None:
+    folder = tmp_path / "prepared" / "song1-500"
+    folder.mkdir(parents=True)
+    command = ("data", "prepare", "song1", "--set", "images=500", "--data-dir", tmp_path, "--local")
+    line = refusal(latentgrid(*command))
+    assert str(folder) in line and "incomplete" in line
+    assert list(folder.iterdir()) == []
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> tuple[Path, Path, tuple[Any, ...]]:
+    """A finished study of 300 images: its prepared folder, its own, and the command."""
+    options = ("--set", "images=300", "--data-dir", tmp_path, "--local")
+    assert latentgrid("data", "prepare", "song2", *options).returncode == 0
+    grid = tmp_path / "grid.yaml"
+    grid.write_text(
+        "study: s\n"
+        "trial: {dataset: {name: song2, images: 300}, framework: beta_vae, beta: 1,\n"
+        "  model: conv64, latents: 2, steps: 3, batch_size: 4}\n"
+    )
+    command = ("run", grid, "--local", "--out", tmp_path / "out", "--data-dir", tmp_path)
+    assert latentgrid(*command).returncode == 0
+    return tmp_path / "prepared" / "song2-300", tmp_path / "out" / "s", command
+
+
+def test_a_finished_study_says_so_without_its_data(trained: Any) -> None:
+    prepared, _, command = trained
+    shutil.rmtree(prepared)
+    done = latentgrid(*command)
+    assert done.returncode == 0, done.stderr
+    assert "finished: 1 of 1" in done.stderr
+
+
+def test_other_images_under_the_same_name_are_refused(trained: Any, tmp_path: Path) -> None:
+    prepared, study, command = trained
+    info = json.loads((prepared / "info.json").read_text())
+    (prepared / "info.json").write_text(json.dumps(info | {"fingerprint": "0" * 64}))
+    line = refusal(latentgrid(*command))
+    assert str(study) in line and "other images of song2 --set images=300" in line
+    # Nor does another study take the trial over.
+    (tmp_path / "grid.yaml").write_text(
+        (tmp_path / "grid.yaml").read_text().replace("s\n", "t\n", 1)
+    )
+    assert latentgrid(*command).returncode == 0
+    trials = pd.read_parquet(tmp_path / "out" / "t" / "trials.parquet")
+    assert trials["adopted_from"].isna().all()
+    assert set(trials["dataset_fingerprint"]) == {"0" * 64}
+
+
+def test_damaged_images_are_one_line_before_anything_starts(trained: Any, tmp_path: Path) -> None:
+    prepared, _, command = trained
+    (prepared / "images.npy").unlink()
+    grid = tmp_path / "grid.yaml"
+    grid.write_text(grid.read_text().replace("study: s", "study: u"))
+    assert str(prepared / "images.npy") in refusal(latentgrid(*command))
+    assert not (tmp_path / "out" / "u").exists()
+    importance = ("importance", "song2", "--set", "images=300", "--data-dir", tmp_path)
+    line = refusal(latentgrid(*importance, "--out", tmp_path / "other"))
+    assert str(prepared / "images.npy") in line
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_preparation_and_leaves_nothing(tmp_path: Path, number: int) -> None:
+    command = [sys.executable, "-m", "orchestrator", "data", "prepare", "song7", "--local"]
+    process = subprocess.Popen(
+        [*command, "--data-dir", str(tmp_path)], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+    folder = tmp_path / "prepared"
+    deadline = time.monotonic() + 60
+    while not list(folder.glob(".song7*.[0-9]*/images.npy")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted; nothing half made was kept" in said
+    assert [path.name for path in folder.iterdir()] == [".song7-1000000-hue.lock"]
+
+
+def test_a_data_directory_may_be_named_from_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("LATENTGRID_DATA", "~/pixels")
+    done = latentgrid("data", "list", "--json")
+    assert json.loads(done.stdout)["data_dir"] == str(tmp_path / "pixels")
+
+
+@pytest.mark.parametrize("out", ["x.foo", "nowhere/x.png"])
+def test_a_picture_that_cannot_be_written_is_refused_first(tmp_path: Path, out: str) -> None:
+    line = refusal(latentgrid("data", "show", "xysquares", "--out", tmp_path / out))
+    assert str(tmp_path / out) in line

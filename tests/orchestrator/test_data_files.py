@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from grids.datasets import DATASETS
+from grids.data_folder import DataFolder
+from grids.datasets import DATASETS, ScreamDSprites, Song
 from orchestrator import data_files
-from orchestrator.data_files import ORIGINAL_FILES, OriginalFile, files_of, missing_files
+from orchestrator.data_files import ORIGINAL_FILES, OriginalFile, files_of
+from orchestrator.data_sets import original_files
 
 EVERY_FILE = sorted(
     {file for alternatives in ORIGINAL_FILES.values() for files in alternatives for file in files},
@@ -36,10 +38,10 @@ def test_needs_the_standard_library_only() -> None:
     assert imported <= sys.stdlib_module_names
 
 
-def test_has_every_dataset_that_reads_stored_images() -> None:
-    stored = {name for name, dataset in DATASETS.items() if dataset().stored}
-    drawn = {name for name in stored if name.startswith("song")}  # stored because slow to draw
-    assert set(ORIGINAL_FILES) == stored - drawn
+def test_everything_that_is_stored_comes_from_files_or_is_made_here(tmp_path: Path) -> None:
+    for dataset in (kind() for kind in DATASETS.values()):
+        files = original_files(dataset, DataFolder(tmp_path))
+        assert bool(files) == (dataset.stored != () and not isinstance(dataset, Song))
 
 
 @pytest.mark.parametrize("file", EVERY_FILE, ids=lambda file: file.name)
@@ -70,17 +72,15 @@ def test_a_file_lies_in_its_folder_of_the_data_directory(tmp_path: Path) -> None
 def test_the_first_alternative_is_the_one_to_fetch(tmp_path: Path) -> None:
     (sprites,) = files_of("dsprites", tmp_path)
     assert sprites.name == "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.hdf5"
-    assert missing_files("dsprites", tmp_path) == (sprites,)
 
 
 def test_a_later_alternative_counts_once_all_of_it_is_there(tmp_path: Path) -> None:
-    for dataset in ("dsprites", "scream_dsprites", "mpi3d_real"):
+    for dataset in ("dsprites", "mpi3d_real"):
         first, second = ORIGINAL_FILES[dataset]
         for file in second:
             assert files_of(dataset, tmp_path) == first
             place(file, tmp_path)
         assert files_of(dataset, tmp_path) == second
-        assert missing_files(dataset, tmp_path) == ()
 
 
 def test_the_first_of_several_alternatives_that_are_there_is_taken(tmp_path: Path) -> None:
@@ -89,21 +89,22 @@ def test_the_first_of_several_alternatives_that_are_there_is_taken(tmp_path: Pat
     assert names(files_of("mpi3d_real", tmp_path)) == ["real.npz"]
 
 
-def test_only_what_is_not_there_is_missing(tmp_path: Path) -> None:
+def test_the_two_smallnorbs_share_their_training_files(tmp_path: Path) -> None:
     training = files_of("smallnorb_michlo", tmp_path)
-    assert len(training) == 3
-    for file in training:
-        place(file, tmp_path)
-    assert missing_files("smallnorb_michlo", tmp_path) == ()
-    assert [file.name.split("-")[2] for file in missing_files("smallnorb", tmp_path)] == [
-        "testing"
-    ] * 3
+    assert files_of("smallnorb", tmp_path)[:3] == training
+    assert ["testing" in file.name for file in files_of("smallnorb", tmp_path)[3:]] == [True] * 3
 
 
-def test_the_scream_is_needed_beside_the_sprites(tmp_path: Path) -> None:
-    place(files_of("dsprites", tmp_path)[0], tmp_path)
-    assert names(missing_files("scream_dsprites", tmp_path)) == ["scream.jpg"]
+def test_the_scream_takes_the_sprites_in_either_form(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path)
+    for sprites in ORIGINAL_FILES["dsprites"][1]:
+        place(sprites, tmp_path)
+    files = original_files(ScreamDSprites(), data)
+    assert [file.name.rpartition(".")[2] for file in files] == ["npz", "jpg"]
+    assert names(original_files(ScreamDSprites(), data, ["scream"])) == ["scream.jpg"]
+    rendered = ScreamDSprites(sprites="dsprites_rendered")
+    assert names(original_files(rendered, data)) == ["scream.jpg"]
 
 
-def test_a_drawn_dataset_needs_nothing(tmp_path: Path) -> None:
-    assert files_of("xysquares", tmp_path) == missing_files("xysquares", tmp_path) == ()
+def test_what_is_drawn_needs_nothing(tmp_path: Path) -> None:
+    assert files_of("xysquares", tmp_path) == ()

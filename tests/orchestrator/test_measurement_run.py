@@ -165,11 +165,13 @@ def test_importance_prints_the_table_beside_the_published_numbers(tmp_path: Path
     done = subprocess.run([*command, "--figure", str(figure)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("0.0104 ± 0.0000 │ 0.0104 ± 0.0000") == 6
-    assert "0.0308 ± 0.0022" in done.stdout
     assert figure.read_bytes().startswith(b"\x89PNG")
     again = subprocess.run([*command, "--json"], capture_output=True, text=True)
     rows = json.loads(again.stdout)
     assert [row["factor"] for row in rows] == ["x_R", "y_R", "x_G", "y_G", "x_B", "y_B", "random"]
+    assert [row["distance_mean"] for row in rows[:-1]] == pytest.approx([128 / 12288] * 6)
+    # .0308 +- .0022 of 200 pairs.
+    assert rows[-1]["distance_mean"] == pytest.approx(0.030762, abs=5 * 0.002238 / 200**0.5)
     assert len(load(tmp_path / "importance").attempts) == 1
     wrong = subprocess.run([*command, "--reconstruction", "mae"], capture_output=True, text=True)
     assert wrong.returncode == 2 and "valid: mse, bernoulli, mse_boxblur" in wrong.stderr

@@ -41,3 +41,15 @@ def test_steps_in_checkpoints_are_not_to_be_done_again(tiny_grid: Any, tmp_path:
     for step in (2, 4):
         checkpoints.save(folder, grid.trials[0].trial_id, "000000-a", step, {})
     assert make_plan(grid, tmp_path, DataFolder(tmp_path)).steps_left == 12 - 4
+
+
+def test_hours_are_known_of_datasets_without_all_parameters(
+    tiny_grid: Any, run: Any, tmp_path: Path
+) -> None:
+    # xyobject has no `rgb`, which is part of the pace of those that have it.
+    other = ("name: xysquares, grid_size: 2, spacing: 16", "name: xyobject, spacing: 48")
+    run(tiny_grid("first", replace=other), tmp_path)
+    plan = make_plan(
+        tiny_grid("second", seeds="[5]", replace=other), tmp_path, DataFolder(tmp_path)
+    )
+    assert plan.hours is not None and plan.hours > 0

@@ -174,7 +174,7 @@ def test_xysquares_at_every_spacing(spacing: int) -> None:
     for row in found.values():
         assert row.pairs == 110 * 11
         assert row.mean == pytest.approx(mean, abs=5 * sd / math.sqrt(row.pairs) + 5e-7)
-        assert row.std == pytest.approx(sd, rel=0.25, abs=1e-15)
+        assert row.std == pytest.approx(sd, rel=0.1, abs=1e-15)
         # d(Delta) = 2 * 8 * min(8, s Delta) / 12288, in every traversal.
         np.testing.assert_allclose(row.matrix, 16 * np.minimum(8, spacing * displaced) / 12288)
 

@@ -16,14 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from grids.data_folder import DataFolder
+from grids.data_folder import DataError, DataFolder
 
 FORMAT = 1
 COPIED_BYTES = 2**26  # at a time: what the host holds of a dataset on its way to a device
-
-
-class DataError(Exception):
-    """Prepared images are missing, damaged, or of another version; one line with what to do."""
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ import math
 import torch
 from torch import Tensor
 
+from grids.data_folder import DataError
 from grids.datasets import Images
 from trainers.datasets.dataset import cell_index, evaluation_grid
-from trainers.datasets.prepared import DataError, Prepared
+from trainers.datasets.prepared import Prepared
 
 EVALUATION_DRAWS = 10_000
 """Most nuisance draws of a cell that are encoded: the points that unsupervised scores take."""

@@ -41,6 +41,7 @@ class XYObject:
         self.standardise = parameters.standardise
         self.evaluation_grid = evaluation_grid(self.factor_sizes)
         self.evaluation_draws = 1
+        self._on_device: dict[torch.device, tuple[Tensor, Tensor]] = {}
 
     def images(self, factors_BF: Tensor, nuisance_B: Tensor) -> Tensor:
         """uint8 [B, C, S, S] in channels_last order, of int64 positions [B, F].
@@ -48,7 +49,8 @@ class XYObject:
         There is no nuisance: its draws are not looked at.
         """
         device = factors_BF.device
-        side_B = torch.tensor(self.parameters.square_sizes, device=device)[factors_BF[:, 2]]
+        sides_N, values_NC = self._tables(device)
+        side_B = sides_N[factors_BF[:, 2]]
         margin_B = (self.parameters.largest - side_B) // 2
         start_B2 = self.parameters.spacing * factors_BF[:, :2] + margin_B[:, None]
         pixel_S = torch.arange(self.parameters.image_size, device=device)
@@ -58,7 +60,7 @@ class XYObject:
         square_BSS = rows_BS[:, :, None] & columns_BS[:, None, :]
 
         color_B = cell_index(factors_BF[:, 3:], self.factor_sizes[3:])
-        value_BC = torch.tensor(self._colors, dtype=torch.uint8, device=device)[color_B]
+        value_BC = values_NC[color_B]
         return (square_BSS[..., None] * value_BC[:, None, None, :]).permute(0, 3, 1, 2)
 
     @cached_property
@@ -86,6 +88,15 @@ class XYObject:
     @property
     def _pixels(self) -> int:
         return self.parameters.image_size**2
+
+    def _tables(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Sides int64 [N] and colours uint8 [N, C], moved to a device once: not in every step."""
+        if device not in self._on_device:
+            self._on_device[device] = (
+                torch.tensor(self.parameters.square_sizes, device=device),
+                torch.tensor(self._colors, dtype=torch.uint8, device=device),
+            )
+        return self._on_device[device]
 
     @cached_property
     def _colors(self) -> list[list[int]]:

@@ -12,10 +12,11 @@ import pytest
 import torch
 
 from grids import datasets as sets
-from grids.data_folder import DataFolder
+from grids.data_folder import DataError, DataFolder
 from trainers import make_dataset
-from trainers.datasets.prepared import FORMAT, DataError, copied, read_prepared
+from trainers.datasets.prepared import FORMAT, copied, read_prepared
 from trainers.datasets.stored import Stored
+from trainers.datasets.votes import read_votes
 
 
 def put(data: DataFolder, name: str, images: npt.NDArray[np.uint8], **info: Any) -> None:
@@ -172,3 +173,17 @@ def test_processes_share_one_copy(tmp_path: Path) -> None:
             reader.communicate("\n")
     size = 20_000 * 64 * 64 * 3
     assert 0.9 * size < held < 1.2 * size
+
+
+def test_votes_come_with_the_factor_that_each_holds(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path)
+    images = np.arange(6, dtype=np.uint8).repeat(64 * 64).reshape(6, 64, 64, 1)
+    put(data, "song2-9-votes", images, labels=[0, 1, 0])
+    votes = read_votes(sets.Song2(images=9), data)
+    assert votes.images.shape == (3, 2, 1, 64, 64)
+    assert votes.images[:, :, 0, 0, 0].tolist() == [[0, 1], [2, 3], [4, 5]]
+    assert votes.factors.tolist() == [0, 1, 0]
+    info = data.info("song2-9-votes")
+    info.write_text(info.read_text().replace("labels", "x"))
+    with pytest.raises(DataError, match="labels"):
+        read_votes(sets.Song2(images=9), data)

@@ -1,0 +1,75 @@
+"""Whether a study's data is there, whole, and the same as when its trials were run."""
+
+from __future__ import annotations
+
+from grids.configuration import as_values, canonical_json
+from grids.data_folder import DataFolder
+from grids.datasets import Images
+from grids.load import Grid
+from orchestrator.data_sets import as_named, missing_datasets
+from orchestrator.errors import InputError
+from orchestrator.scoring import ScoredKeys
+from orchestrator.work import wanted_scores
+from results.store import FINAL, StudyFolder
+from results.tables import rows_of_trials
+
+
+def check_data(grid: Grid, folder: StudyFolder, data: DataFolder) -> None:
+    """Raises InputError, in one line, where a run could not be what it says it is.
+
+    A dataset is needed only where something is left to do with it.
+    """
+    from grids.data_folder import DataError
+    from trainers.datasets.prepared import read_prepared
+
+    needed = datasets_needed(grid, folder)
+    if missing := missing_datasets(needed, data):
+        raise InputError(f"datasets are missing below {data.root}: {'; '.join(missing)}")
+    try:
+        for dataset in needed:
+            for name in dataset.stored:
+                read_prepared(data, name)
+    except DataError as error:
+        raise InputError(str(error)) from None
+    found = fingerprints(grid, data)
+    by_trial = {t.trial_id: t.dataset for t in grid.trials}
+    for trial_id, [row] in rows_of_trials(folder, "trials", by_trial).items():
+        now, then = found.get(by_trial[trial_id]), row.get("dataset_fingerprint")
+        if row["status"] in FINAL and now and then and now != then:
+            raise InputError(
+                f"{folder.root}: trial {trial_id} was run on other images of "
+                f"{as_named(by_trial[trial_id])} (fingerprint {then[:12]}, now {now[:12]}); "
+                "give the data back, or run under another study's name"
+            )
+
+
+def datasets_needed(grid: Grid, folder: StudyFolder) -> list[Images]:
+    """The datasets of trials that are not finished, or lack final scores."""
+    outcomes = folder.outcomes()
+    scored = ScoredKeys(folder).refresh()
+    needed: dict[Images, None] = {}
+    for trial in grid.trials:
+        outcome = outcomes.get(trial.trial_id)
+        wanted = wanted_scores(trial.trial_id, trial.steps, trial.steps, grid.evaluate)
+        if outcome not in FINAL or (outcome == "completed" and not wanted <= scored):
+            needed[trial.dataset] = None
+    return list(needed)
+
+
+def fingerprints(grid: Grid, data: DataFolder) -> dict[Images, str]:
+    """Of the datasets of the grid that are there."""
+    from grids.data_folder import DataError
+    from trainers import make_dataset
+
+    found = {}
+    for dataset in dict.fromkeys(trial.dataset for trial in grid.trials):
+        try:
+            found[dataset] = make_dataset(dataset, data).fingerprint
+        except DataError:
+            continue
+    return found
+
+
+def as_json(fingerprints: dict[Images, str]) -> dict[str, str]:
+    """By the dataset's parameters, for the manifest."""
+    return {canonical_json(as_values(dataset)): text for dataset, text in fingerprints.items()}
