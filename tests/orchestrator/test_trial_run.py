@@ -10,12 +10,13 @@ import torch
 
 from grids.data_folder import DataFolder
 from grids.load import Grid
-from orchestrator import checkpoints
+from orchestrator import checkpoints, trial_run
 from orchestrator.trial_run import TrialRun
 from orchestrator.work import Unit
 from results import load
 from results.schema import PROVENANCE
 from results.store import StudyFolder
+from trainers.datasets.xysquares import XYSquares
 from trainers.fit import Training
 
 
@@ -87,6 +88,27 @@ def test_an_interrupted_trial_goes_on_and_leaves_the_bytes_of_an_undisturbed_one
     attempts = load(second.folder.root).attempts.set_index("attempt_id")
     assert attempts.loc[second.attempt.attempt_id, "resumed_from"] == first.attempt.attempt_id
     assert set(attempts["outcome"]) == {"interrupted", "completed"}
+
+
+def test_a_checkpoint_of_other_images_is_not_gone_on_from(
+    tiny_grid: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit = unit_of(tiny_grid(steps=7), tmp_path / "tiny")
+    ticks = itertools.count()
+    first = TrialRun(unit, clock=lambda: float(next(ticks)))
+    assert not first.advance(0.5)
+    first.interrupt()
+    trial_run._opened.clear()
+    monkeypatch.setattr(XYSquares, "fingerprint", "of other images")
+    second = TrialRun(unit)
+    assert second.step > 0
+    with pytest.raises(ValueError, match="does not fit this code and data"):
+        second.advance(1.0)
+    third = TrialRun(unit)
+    assert third.step == 0
+    run_to_end(third)
+    assert load(unit.root).trials["dataset_fingerprint"].tolist() == ["of other images"]
+    trial_run._opened.clear()
 
 
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path: Path) -> None:
