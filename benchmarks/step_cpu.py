@@ -99,7 +99,7 @@ def plain_training(dataset: Dataset, precision: str) -> Callable[[int], None]:
 def all_images(dataset: Dataset) -> Tensor:
     positions = [torch.arange(size) for size in dataset.factor_sizes]
     cells = torch.arange(int(np.prod(dataset.factor_sizes)))
-    images: Tensor = dataset.images(factors_of(cells, positions))
+    images: Tensor = dataset.images(factors_of(cells, positions), torch.zeros_like(cells))
     return images.contiguous(memory_format=torch.channels_last)
 
 

@@ -122,7 +122,10 @@ def submit(
     out: Annotated[str, typer.Option(help="A folder that every node sees, as an absolute path.")],
     data_dir: Annotated[
         str | None,
-        typer.Option(help="The data directory, as an absolute path that every node sees."),
+        typer.Option(
+            help="The data directory, as an absolute path that every node sees; else what "
+            "LATENTGRID_DATA says on the cluster."
+        ),
     ] = None,
 ) -> None:
     """Run a study as a Ray job and follow its log; Ctrl-C detaches, the job goes on."""

@@ -79,7 +79,11 @@ def list_datasets(
         return
     table = Table("dataset", "images", "size", "factors", "state")
     for row in rows:
-        factors = ", ".join(f"{name} {size}" for name, size in row["factors"].items())
+        cyclic = row["cyclic_factors"]
+        factors = ", ".join(
+            f"{name} {size}{' cyclic' if name in cyclic else ''}"
+            for name, size in row["factors"].items()
+        )
         if row["continuous_factors"]:
             factors = f"{', '.join(row['continuous_factors'])} (continuous)"
         table.add_row(row["name"], row["shown_images"], row["shown_size"], factors, row["state"])

@@ -187,7 +187,9 @@ def test_codes_are_row_major_and_carry_their_factor_sizes(tiny_grid: Any, tmp_pa
         assert arrays["codes"].shape == arrays["logvar"].shape == (1, 64, 2)
         assert run.training is not None
         last = torch.tensor([[0, 0, 0, 0, 0, 1]])  # cell 1: only the last factor has moved
-        pixels = run.training._pixels.to_float(run.dataset.images(last))
+        pixels = run.training._pixels.to_float(
+            run.dataset.images(last, torch.zeros(len(last), dtype=torch.int64))
+        )
         with torch.inference_mode():
             mean, _ = run.training.model.encode(pixels)
         np.testing.assert_allclose(arrays["codes"][0, 1], mean[0].numpy(), rtol=1e-4, atol=1e-5)

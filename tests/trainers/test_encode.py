@@ -35,7 +35,9 @@ def test_rows_are_cells_of_the_grid_with_the_last_factor_fastest(
     codes = encode(model, dataset, device="cpu")
     factors = torch.tensor(list(itertools.product(*dataset.evaluation_grid)))
     with torch.no_grad():
-        images = Pixels(dataset, torch.device("cpu")).to_float(dataset.images(factors))
+        images = Pixels(dataset, torch.device("cpu")).to_float(
+            dataset.images(factors, torch.zeros(len(factors), dtype=torch.int64))
+        )
         mean, logvar = model.encode(images)
     assert codes.mean.shape == codes.logvar.shape == (1, 12, 3)
     assert codes.mean.dtype == codes.logvar.dtype == np.float32

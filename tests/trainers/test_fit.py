@@ -17,7 +17,7 @@ from grids.trial import Trial
 from trainers import make_dataset
 from trainers.fit import Report, Training, finite, fit, next_report, report_every
 from trainers.pixels import Pixels
-from trainers.sampling import cells
+from trainers.sampling import cells, nuisances
 from trainers.streams import Stream, normals
 
 MakeTrial = Callable[..., Trial]
@@ -156,7 +156,7 @@ def test_a_step_is_adam_on_the_loss_of_the_batch_that_the_streams_name(
     adam = torch.optim.Adam(plain.model.parameters(), 2e-3, (0.8, 0.99), 1e-6, foreach=False)
     losses = []
     for step in range(3):
-        images = dataset.images(cells(5, step, 4, sizes))
+        images = dataset.images(cells(5, step, 4, sizes), nuisances(5, step, 4, 1))
         target = Pixels(dataset, torch.device("cpu")).to_float(images)
         noise = normals(5, Stream.LATENT_NOISE, step, 4, 3, dtype=torch.float32)
         mean, logvar = plain.model.encode(target)
@@ -199,7 +199,7 @@ def test_the_terms_of_a_bf16_trial_are_summed_in_single_precision(small_trial: M
     trial = small_trial(precision="bf16", seed=5)
     training = start(trial)
     sizes = torch.tensor(training.dataset.factor_sizes)
-    images = training.dataset.images(cells(5, 0, 4, sizes))
+    images = training.dataset.images(cells(5, 0, 4, sizes), nuisances(5, 0, 4, 1))
     target = Pixels(training.dataset, torch.device("cpu")).to_float(images)
     noise = normals(5, Stream.LATENT_NOISE, 0, 4, 3, dtype=torch.float32)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):

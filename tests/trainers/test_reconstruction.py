@@ -34,7 +34,11 @@ def test_an_output_of_zero_misses_standardised_xysquares_by_4095_in_4096(
 ) -> None:
     dataset = make_dataset(parts.XYSquares(spacing=spacing, standardise=True))
     factors = torch.randint(8, (16, 6), generator=torch.Generator().manual_seed(0))
-    target = Pixels(dataset, torch.device("cpu")).to_float(dataset.images(factors)).to(dtype)
+    target = (
+        Pixels(dataset, torch.device("cpu"))
+        .to_float(dataset.images(factors, torch.zeros(len(factors), dtype=torch.int64)))
+        .to(dtype)
+    )
     assert float(mse(torch.zeros_like(target), target).mean()) == pytest.approx(
         4095 / 4096, rel=1e-6
     )

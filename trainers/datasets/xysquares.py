@@ -37,7 +37,7 @@ class XYSquares:
         self.standardise = parameters.standardise
         self.evaluation_grid = evaluation_grid(self.factor_sizes)
 
-    def images(self, factors_BF: Tensor, nuisance_B: Tensor | None = None) -> Tensor:
+    def images(self, factors_BF: Tensor, nuisance_B: Tensor) -> Tensor:
         """uint8 {0, 255}, [B, C, S, S] in channels_last order; there is no nuisance."""
         size = self.parameters.image_size
         start_BF = self.parameters.offset + self.parameters.spacing * factors_BF

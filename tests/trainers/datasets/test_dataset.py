@@ -6,6 +6,7 @@ import torch
 from grids import parts
 from trainers import DATASETS, make_dataset
 from trainers.datasets.dataset import evaluation_grid
+from trainers.datasets.song.factors import Factors
 
 
 def test_every_dataset_of_the_grids_is_made() -> None:
@@ -41,3 +42,13 @@ def test_nuisances_go_over_the_rendered_sprites_too(name: str) -> None:
     images = make_dataset(parameters).images(torch.zeros(2, 5, dtype=torch.int64), torch.arange(2))
     assert images.shape == (2, 3, 64, 64) and images.dtype == torch.float32
     assert not torch.equal(images[0], images[1])
+
+
+@pytest.mark.parametrize("complexity", range(1, 8))
+def test_a_song_set_has_the_factors_that_its_images_are_drawn_from(complexity: int) -> None:
+    kind = parts.DATASETS[f"song{complexity}"]
+    for colour in ("hue", "rgb") if complexity >= 6 else ("hue",):
+        parameters = kind(colour=colour) if complexity >= 6 else kind()  # type: ignore[call-arg]
+        factors = Factors(complexity, "half", colour)
+        assert parameters.continuous_factors == tuple(factors.names)
+        assert parameters.image_shape[0] == factors.channels

@@ -46,7 +46,8 @@ def xysquares(**parameters: Any) -> XYSquares:
 
 
 def rendered(dataset: XYSquares, factors: npt.ArrayLike) -> npt.NDArray[np.uint8]:
-    return dataset.images(torch.as_tensor(np.asarray(factors, dtype=np.int64))).numpy()
+    cells = torch.as_tensor(np.asarray(factors, dtype=np.int64))
+    return dataset.images(cells, torch.zeros(len(cells), dtype=torch.int64)).numpy()
 
 
 def by_definition(parameters: parts.XYSquares, factors: tuple[int, ...]) -> npt.NDArray[np.uint8]:
@@ -100,7 +101,7 @@ def test_an_image_is_its_definition(
 
 
 def test_images_are_laid_out_channels_last() -> None:
-    images = xysquares().images(torch.zeros(4, 6, dtype=torch.int64))
+    images = xysquares().images(*(torch.zeros(4, *f, dtype=torch.int64) for f in ((6,), ())))
     assert images.is_contiguous(memory_format=torch.channels_last)
 
 
