@@ -15,6 +15,7 @@ import json
 import math
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ from trainers.datasets.resize import resized
 from trainers.datasets.source import SourceError
 
 BLOCK_IMAGES = 4096
+LOOK_SECONDS = 0.5
 STATISTICS_IMAGES = 256  # at a time: their squares take some memory
 
 Row = dict[str, Any]
@@ -76,10 +78,12 @@ def prepare(
 def _fill(image_set: ImageSet, path: Path, run: Run, report: Callable[[int, int], None]) -> Row:
     offset = _allocate(path, image_set.shape)
     count = image_set.shape[0]
-    written = 0
-    for row in _checked(run(Fill(image_set, path, offset), image_set.source.parts)):
-        written += row["images"]
-        report(written, 2 * count)
+    notes = path.with_name("written")
+    notes.touch()
+    fill = Fill(image_set, path, offset, notes)
+    with _watched(notes, lambda images: report(images, 2 * count)):
+        written = sum(row["images"] for row in _checked(run(fill, image_set.source.parts)))
+    notes.unlink()
     if written != count:
         raise InputError(f"{image_set.name}: the source has {written:,} images, expected {count:,}")
     blocks: list[Row] = []
@@ -98,6 +102,24 @@ def _fill(image_set: ImageSet, path: Path, run: Run, report: Callable[[int, int]
         "originals": [[path.name, path.stat().st_size] for path in image_set.originals],
         "versions": machine.versions(),
     }
+
+
+@contextlib.contextmanager
+def _watched(notes: Path, each: Callable[[int], None]) -> Iterator[None]:
+    """Tells twice a second how many images the tasks have noted: a part may take minutes."""
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.wait(LOOK_SECONDS):
+            each(int(np.fromfile(notes, dtype="<i8").sum()))
+
+    watcher = threading.Thread(target=look, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
 
 
 def _checked(rows: Iterator[Row]) -> Iterator[Row]:
@@ -144,12 +166,16 @@ class Fill:
     image_set: ImageSet
     path: Path
     offset: int
+    notes: Path
 
     def __call__(self, part: int) -> Row:
         images = 0
         _, height, width, channels = self.image_set.shape
         try:
-            with open(self.path, "r+b", buffering=0) as file:
+            with (
+                open(self.path, "r+b", buffering=0) as file,
+                open(self.notes, "ab", buffering=0) as notes,
+            ):
                 for batch in self.image_set.source.read(part):
                     pixels = batch.images
                     if self.image_set.resize is not None:
@@ -157,6 +183,7 @@ class Fill:
                     assert pixels.shape[1:] == (height, width, channels), pixels.shape
                     _write(file.fileno(), self.offset, batch.indices, pixels)
                     images += len(pixels)
+                    notes.write(len(pixels).to_bytes(8, "little"))
         except SourceError as error:
             return {"images": images, "error": str(error)}
         except OSError as error:

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +74,31 @@ def test_every_image_is_at_its_place_and_the_constants_follow_the_rule(tmp_path:
     np.testing.assert_allclose(info["std"], scaled.std(axis=1, ddof=1).mean(axis=0), rtol=1e-12)
     overall = scaled.reshape(-1, 3).std(axis=0)
     assert np.all(np.abs(overall / info["std"] - 1) > 1e-3)
+
+
+def test_progress_is_told_while_a_part_is_under_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preparing, "LOOK_SECONDS", 0.01)
+    told: list[int] = []
+
+    @dataclass(frozen=True)
+    class Slow(Scattered):
+        parts: int = 1
+
+        def read(self, part: int) -> Iterator[Batch]:
+            for batch in super().read(part):
+                yield batch
+                time.sleep(0.1)
+
+    prepare(
+        image_set(Slow()),
+        DataFolder(tmp_path),
+        run=here,
+        report=lambda done, total: told.append(done),
+    )
+    assert told == sorted(told) and told[-1] == 2 * COUNT
+    assert any(0 < done < COUNT for done in told)
 
 
 def test_the_fingerprint_is_of_the_content(tmp_path: Path) -> None:
