@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -62,6 +63,10 @@ def tiny_grid(tmp_path: Path) -> GridMaker:
         return load_grid(path)
 
     return make
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(os.environ["HOME"], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

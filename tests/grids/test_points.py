@@ -214,24 +214,23 @@ def test_locatello_has_12600_trials(load: Load) -> None:
 
 
 MEASURE = """
-import sys, time
+import sys
 from pathlib import Path
 from grids.load import load_grid
 ids = {trial.trial_id for trial in load_grid(Path(sys.argv[1])).trials}
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
-print(len(ids), time.process_time(), int(peak.split()[1]) / 1024)
+print(len(ids), int(peak.split()[1]) / 1024)
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak of memory from /proc")
-def test_12600_trials_are_cheap_to_plan(tmp_path: Path) -> None:
+def test_12600_trials_take_little_memory(tmp_path: Path) -> None:
     path = tmp_path / "grid.yaml"
     path.write_text(LOCATELLO)
     command = [sys.executable, "-c", MEASURE, str(path)]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    num_trials, cpu_seconds, peak_mib = (float(word) for word in said.split())
+    num_trials, peak_mib = (float(word) for word in said.split())
     assert num_trials == 12_600
-    assert cpu_seconds < 1.5  # Python's start included; about 0.6 on the machine of the first run
     assert peak_mib < 100
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +15,8 @@ import pytest
 
 from grids.data_folder import DataFolder
 from grids.load import Grid
+from orchestrator import trial_run
+from orchestrator.cli import main
 from orchestrator.local import run_local
 from orchestrator.session import Session, study_session
 from results import load
@@ -54,6 +60,27 @@ def assert_same_answers(one: Path, other: Path) -> None:
         assert len(ours[table]) > 0, table
         assert not ours[table].duplicated(list(KEYS[table])).any()
         pd.testing.assert_frame_equal(ours[table], theirs[table], check_exact=True)
+
+
+def command(*arguments: Any) -> subprocess.CompletedProcess[str]:
+    """`latentgrid ARGUMENTS` in this process: a new one would import torch first, for seconds."""
+    trial_run._opened.clear()  # a new process has no dataset of the last one
+    argv = ["latentgrid", *map(str, arguments)]
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", argv)
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                main()
+                code = 0
+            except SystemExit as exit:
+                code = int(exit.code or 0)
+    return subprocess.CompletedProcess(argv, code, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture(scope="session")
+def latentgrid() -> Callable[..., subprocess.CompletedProcess[str]]:
+    return command
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = ("plan", "run", "submit", "status", "score", "compact")
 
 
-def latentgrid(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "orchestrator", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def one_line(done: subprocess.CompletedProcess[str]) -> str:
@@ -30,14 +28,18 @@ def one_line(done: subprocess.CompletedProcess[str]) -> str:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help_with_an_example_and_stands_in_the_readme(command: str) -> None:
+def test_every_command_has_help_with_an_example_and_stands_in_the_readme(
+    latentgrid: Command, command: str
+) -> None:
     shown = latentgrid(command, "--help")
     assert shown.returncode == 0
     assert f"Example: latentgrid {command} " in " ".join(shown.stdout.split())
     assert f"`latentgrid {command} " in (ROOT / "README.md").read_text()
 
 
-def test_plan_prints_json_for_programs_and_starts_nothing(tmp_path: Path) -> None:
+def test_plan_prints_json_for_programs_and_starts_nothing(
+    latentgrid: Command, tmp_path: Path
+) -> None:
     done = latentgrid("plan", "grids/quickstart.yaml", "--out", tmp_path / "out", "--json")
     plan = json.loads(done.stdout)
     assert plan["study"] == "quickstart" and plan["trials"] == 8 and plan["done"] == 0
@@ -46,7 +48,9 @@ def test_plan_prints_json_for_programs_and_starts_nothing(tmp_path: Path) -> Non
     assert not (tmp_path / "out").exists()
 
 
-def test_run_status_plan_and_compact_tell_the_same_story(tiny_grid: Any, tmp_path: Path) -> None:
+def test_run_status_plan_and_compact_tell_the_same_story(
+    latentgrid: Command, tiny_grid: Any, tmp_path: Path
+) -> None:
     tiny_grid()
     grid, root = tmp_path / "tiny.yaml", tmp_path / "out" / "tiny"
     done = latentgrid("run", grid, "--out", tmp_path / "out", "--local")
@@ -73,7 +77,7 @@ def test_run_status_plan_and_compact_tell_the_same_story(tiny_grid: Any, tmp_pat
 
 
 def test_plan_knows_the_hours_from_an_earlier_run_of_such_trials(
-    tiny_grid: Any, tmp_path: Path
+    latentgrid: Command, tiny_grid: Any, tmp_path: Path
 ) -> None:
     tiny_grid(seeds="[0]")
     latentgrid("run", tmp_path / "tiny.yaml", "--out", tmp_path / "out", "--local")
@@ -84,7 +88,9 @@ def test_plan_knows_the_hours_from_an_earlier_run_of_such_trials(
     assert plan["hours"] == pytest.approx(2 * trained.item() / 3600)
 
 
-def test_score_gives_the_metrics_of_a_representation_made_elsewhere(tmp_path: Path) -> None:
+def test_score_gives_the_metrics_of_a_representation_made_elsewhere(
+    latentgrid: Command, tmp_path: Path
+) -> None:
     codes = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
     path = tmp_path / "codes.npz"
     np.savez(path, codes=codes, factor_sizes=np.array([3, 4, 5]))
@@ -105,7 +111,7 @@ def test_score_gives_the_metrics_of_a_representation_made_elsewhere(tmp_path: Pa
     ],
 )
 def test_score_refuses_bad_arrays_in_one_line(
-    tmp_path: Path, arrays: dict[str, Any], complaint: str
+    latentgrid: Command, tmp_path: Path, arrays: dict[str, Any], complaint: str
 ) -> None:
     path = tmp_path / "codes.npz"
     np.savez(path, **arrays)
@@ -113,7 +119,9 @@ def test_score_refuses_bad_arrays_in_one_line(
     assert str(path) in line and complaint in line
 
 
-def test_bad_input_is_one_line_exit_2_and_nothing_written(tiny_grid: Any, tmp_path: Path) -> None:
+def test_bad_input_is_one_line_exit_2_and_nothing_written(
+    latentgrid: Command, tiny_grid: Any, tmp_path: Path
+) -> None:
     tiny_grid()
     good, out = tmp_path / "tiny.yaml", tmp_path / "out"
     bad = tmp_path / "bad.yaml"
@@ -132,7 +140,7 @@ def test_bad_input_is_one_line_exit_2_and_nothing_written(tiny_grid: Any, tmp_pa
 
 
 def test_damaged_and_newer_studies_are_refused_by_file_and_left_alone(
-    tiny_grid: Any, tmp_path: Path
+    latentgrid: Command, tiny_grid: Any, tmp_path: Path
 ) -> None:
     tiny_grid()
     grid, out = tmp_path / "tiny.yaml", tmp_path / "out"

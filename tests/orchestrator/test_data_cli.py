@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,7 @@ from trainers.datasets.song.source import SongSource, SongVotes
 ROOT = Path(__file__).parents[2]
 
 
-def latentgrid(*arguments: Any) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "orchestrator", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def refusal(done: subprocess.CompletedProcess[str]) -> str:
@@ -32,7 +31,9 @@ def refusal(done: subprocess.CompletedProcess[str]) -> str:
     return line
 
 
-def test_list_shows_every_dataset_and_what_there_is_to_do(tmp_path: Path) -> None:
+def test_list_shows_every_dataset_and_what_there_is_to_do(
+    latentgrid: Command, tmp_path: Path
+) -> None:
     done = latentgrid("data", "list", "--data-dir", tmp_path, "--json")
     rows = {row["name"]: row for row in json.loads(done.stdout)["datasets"]}
     assert set(rows) == set(DATASETS)
@@ -48,7 +49,9 @@ def test_list_shows_every_dataset_and_what_there_is_to_do(tmp_path: Path) -> Non
     assert rows["cars3d"]["state"] == "fetched, to prepare"
 
 
-def test_prepare_makes_a_set_and_its_votes_and_a_second_call_does_nothing(tmp_path: Path) -> None:
+def test_prepare_makes_a_set_and_its_votes_and_a_second_call_does_nothing(
+    latentgrid: Command, tmp_path: Path
+) -> None:
     command = ("data", "prepare", "song1", "--set", "images=500", "--data-dir", tmp_path, "--local")
     done = latentgrid(*command)
     assert done.returncode == 0, done.stderr
@@ -71,12 +74,16 @@ def test_prepare_makes_a_set_and_its_votes_and_a_second_call_does_nothing(tmp_pa
         (("fetch", "cars3d", "--mirror", "ftp://x"), "valid: an address that starts with http"),
     ],
 )
-def test_bad_input_is_one_line(tmp_path: Path, arguments: Any, complaint: str) -> None:
+def test_bad_input_is_one_line(
+    latentgrid: Command, tmp_path: Path, arguments: Any, complaint: str
+) -> None:
     assert complaint in refusal(latentgrid("data", *arguments, "--data-dir", tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_is_not_the_published_one_is_refused_and_left(tmp_path: Path) -> None:
+def test_a_file_that_is_not_the_published_one_is_refused_and_left(
+    latentgrid: Command, tmp_path: Path
+) -> None:
     path = tmp_path / "cars3d" / "nips2015-analogy-data.tar.gz"
     path.parent.mkdir()
     path.write_bytes(b"not a car")
@@ -88,7 +95,9 @@ def test_a_file_that_is_not_the_published_one_is_refused_and_left(tmp_path: Path
     assert not (tmp_path / "prepared" / "cars3d-bilinear").exists()
 
 
-def test_run_and_plan_name_the_command_that_gets_a_dataset(tmp_path: Path) -> None:
+def test_run_and_plan_name_the_command_that_gets_a_dataset(
+    latentgrid: Command, tmp_path: Path
+) -> None:
     grid = tmp_path / "grid.yaml"
     grid.write_text(
         "study: s\n"
@@ -104,23 +113,9 @@ def test_run_and_plan_name_the_command_that_gets_a_dataset(tmp_path: Path) -> No
     assert plan["missing_datasets"] == [command]
 
 
-def test_a_prepared_set_is_trained_on(tmp_path: Path) -> None:
-    options = ("--set", "images=300", "--data-dir", tmp_path, "--local")
-    assert latentgrid("data", "prepare", "song2", *options).returncode == 0
-    grid = tmp_path / "grid.yaml"
-    grid.write_text(
-        "study: s\n"
-        "trial: {dataset: {name: song2, images: 300}, framework: beta_vae, beta: 1,\n"
-        "  model: conv64, latents: 2, steps: 3, batch_size: 4}\n"
-    )
-    done = latentgrid("run", grid, "--local", "--out", tmp_path / "out", "--data-dir", tmp_path)
-    assert done.returncode == 0, done.stderr
-    manifest = json.loads((tmp_path / "out" / "s" / "manifest.json").read_text())
-    info = json.loads((tmp_path / "prepared" / "song2-300" / "info.json").read_text())
-    assert list(manifest["dataset_fingerprints"].values()) == [info["fingerprint"]]
-
-
-def test_show_draws_a_row_a_factor_and_one_of_nuisances(tmp_path: Path) -> None:
+def test_show_draws_a_row_a_factor_and_one_of_nuisances(
+    latentgrid: Command, tmp_path: Path
+) -> None:
     out = tmp_path / "factors.png"
     sprites = ("--set", "sprites=dsprites_rendered")
     done = latentgrid("data", "show", "color_dsprites", *sprites, "--out", out)
@@ -135,7 +130,9 @@ def test_show_draws_a_row_a_factor_and_one_of_nuisances(tmp_path: Path) -> None:
     assert "latentgrid data prepare shapes3d" in refusal(missing)
 
 
-def test_an_incomplete_folder_is_not_taken_for_prepared(tmp_path: Path) -> None:
+def test_an_incomplete_folder_is_not_taken_for_prepared(
+    latentgrid: Command, tmp_path: Path
+) -> None:
     folder = tmp_path / "prepared" / "song1-500"
     folder.mkdir(parents=True)
     command = ("data", "prepare", "song1", "--set", "images=500", "--data-dir", tmp_path, "--local")
@@ -144,11 +141,18 @@ def test_an_incomplete_folder_is_not_taken_for_prepared(tmp_path: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
+@pytest.fixture(scope="module")
+def song2(latentgrid: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with 300 images of song2, prepared."""
+    folder = tmp_path_factory.mktemp("data")
+    latentgrid("data", "prepare", "song2", "--set", "images=300", "--data-dir", folder, "--local")
+    return folder
+
+
 @pytest.fixture
-def trained(tmp_path: Path) -> tuple[Path, Path, tuple[Any, ...]]:
-    """A finished study of 300 images: its prepared folder, its own, and the command."""
-    options = ("--set", "images=300", "--data-dir", tmp_path, "--local")
-    assert latentgrid("data", "prepare", "song2", *options).returncode == 0
+def trained(latentgrid: Command, song2: Path, tmp_path: Path) -> tuple[Path, Path, tuple[Any, ...]]:
+    """A finished study of those images: its prepared folder, its own, and the command."""
+    shutil.copytree(song2, tmp_path, dirs_exist_ok=True)
     grid = tmp_path / "grid.yaml"
     grid.write_text(
         "study: s\n"
@@ -156,11 +160,19 @@ def trained(tmp_path: Path) -> tuple[Path, Path, tuple[Any, ...]]:
         "  model: conv64, latents: 2, steps: 3, batch_size: 4}\n"
     )
     command = ("run", grid, "--local", "--out", tmp_path / "out", "--data-dir", tmp_path)
-    assert latentgrid(*command).returncode == 0
+    done = latentgrid(*command)
+    assert done.returncode == 0, done.stderr
     return tmp_path / "prepared" / "song2-300", tmp_path / "out" / "s", command
 
 
-def test_a_finished_study_says_so_without_its_data(trained: Any) -> None:
+def test_a_prepared_set_is_trained_on_and_named_by_its_fingerprint(trained: Any) -> None:
+    prepared, study, _ = trained
+    manifest = json.loads((study / "manifest.json").read_text())
+    info = json.loads((prepared / "info.json").read_text())
+    assert list(manifest["dataset_fingerprints"].values()) == [info["fingerprint"]]
+
+
+def test_a_finished_study_says_so_without_its_data(latentgrid: Command, trained: Any) -> None:
     prepared, _, command = trained
     shutil.rmtree(prepared)
     done = latentgrid(*command)
@@ -168,7 +180,9 @@ def test_a_finished_study_says_so_without_its_data(trained: Any) -> None:
     assert "finished: 1 of 1" in done.stderr
 
 
-def test_other_images_under_the_same_name_are_refused(trained: Any, tmp_path: Path) -> None:
+def test_other_images_under_the_same_name_are_refused(
+    latentgrid: Command, trained: Any, tmp_path: Path
+) -> None:
     prepared, study, command = trained
     info = json.loads((prepared / "info.json").read_text())
     (prepared / "info.json").write_text(json.dumps(info | {"fingerprint": "0" * 64}))
@@ -184,7 +198,9 @@ def test_other_images_under_the_same_name_are_refused(trained: Any, tmp_path: Pa
     assert set(trials["dataset_fingerprint"]) == {"0" * 64}
 
 
-def test_damaged_images_are_one_line_before_anything_starts(trained: Any, tmp_path: Path) -> None:
+def test_damaged_images_are_one_line_before_anything_starts(
+    latentgrid: Command, trained: Any, tmp_path: Path
+) -> None:
     prepared, _, command = trained
     (prepared / "images.npy").unlink()
     grid = tmp_path / "grid.yaml"
@@ -216,7 +232,7 @@ def test_a_signal_ends_a_preparation_and_leaves_nothing(tmp_path: Path, number: 
 
 
 def test_a_data_directory_may_be_named_from_home(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    latentgrid: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("LATENTGRID_DATA", "~/pixels")
@@ -225,6 +241,8 @@ def test_a_data_directory_may_be_named_from_home(
 
 
 @pytest.mark.parametrize("out", ["x.foo", "nowhere/x.png"])
-def test_a_picture_that_cannot_be_written_is_refused_first(tmp_path: Path, out: str) -> None:
+def test_a_picture_that_cannot_be_written_is_refused_first(
+    latentgrid: Command, tmp_path: Path, out: str
+) -> None:
     line = refusal(latentgrid("data", "show", "xysquares", "--out", tmp_path / out))
     assert str(tmp_path / out) in line

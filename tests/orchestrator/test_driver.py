@@ -80,8 +80,16 @@ def test_a_driver_killed_again_and_again_at_random_moments_ends_with_the_same_ro
     same(tmp_path / "killed" / "tiny", tmp_path / "undisturbed" / "tiny")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("options", [["--local"], pytest.param([], marks=pytest.mark.ray)])
+@pytest.mark.parametrize(
+    ("number", "options"),
+    [
+        (signal.SIGINT, ["--local"]),
+        pytest.param(signal.SIGTERM, [], marks=pytest.mark.ray),
+        # The other two pairs take as long and show as much again.
+        pytest.param(signal.SIGTERM, ["--local"], marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, [], marks=[pytest.mark.ray, pytest.mark.slow]),
+    ],
+)
 def test_a_signal_ends_a_run_cleanly_with_130_and_running_again_finishes_it(
     grid_file: Path, tmp_path: Path, number: signal.Signals, options: list[str]
 ) -> None:

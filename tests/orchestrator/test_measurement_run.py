@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -158,20 +156,21 @@ def test_a_bad_file_is_refused_at_its_place(tmp_path: Path, text: str, complaint
     assert complaint in str(caught.value)
 
 
-def test_importance_prints_the_table_beside_the_published_numbers(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "orchestrator", "importance", "xysquares", "--pairs", "200"]
-    command += ["--out", str(tmp_path)]
+def test_importance_prints_the_table_beside_the_published_numbers(
+    latentgrid: Any, tmp_path: Path
+) -> None:
+    command = ("importance", "xysquares", "--pairs", "200", "--out", tmp_path)
     figure = tmp_path / "figure.png"
-    done = subprocess.run([*command, "--figure", str(figure)], capture_output=True, text=True)
+    done = latentgrid(*command, "--figure", figure)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("0.0104 ± 0.0000 │ 0.0104 ± 0.0000") == 6
     assert figure.read_bytes().startswith(b"\x89PNG")
-    again = subprocess.run([*command, "--json"], capture_output=True, text=True)
+    again = latentgrid(*command, "--json")
     rows = json.loads(again.stdout)
     assert [row["factor"] for row in rows] == ["x_R", "y_R", "x_G", "y_G", "x_B", "y_B", "random"]
     assert [row["distance_mean"] for row in rows[:-1]] == pytest.approx([128 / 12288] * 6)
     # .0308 +- .0022 of 200 pairs.
     assert rows[-1]["distance_mean"] == pytest.approx(0.030762, abs=5 * 0.002238 / 200**0.5)
     assert len(load(tmp_path / "importance").attempts) == 1
-    wrong = subprocess.run([*command, "--reconstruction", "mae"], capture_output=True, text=True)
+    wrong = latentgrid(*command, "--reconstruction", "mae")
     assert wrong.returncode == 2 and "valid: mse, bernoulli, mse_boxblur" in wrong.stderr

@@ -268,6 +268,7 @@ def test_a_metric_pool_that_cannot_start_stops_the_sweep(
             raise OSError("stale file handle")
 
     monkeypatch.setattr(sweep, "MetricPool", NoPool)
+    monkeypatch.setattr(sweep, "MAX_POOL_DEATHS", 2)  # each takes seconds
     session = run(tiny_grid(steps=2000), tmp_path, fast_sweep)
     assert session.stop_reason.startswith("the metric pool cannot start: ")
     assert "stale file handle" in session.stop_reason
