@@ -23,7 +23,7 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 
 from grids.data_folder import DATA_VARIABLE, DataFolder, default_data_dir
 from grids.datasets import DATASETS, RANDOM_NUISANCES, Images
@@ -77,7 +77,7 @@ def list_datasets(
     if as_json:
         typer.echo(json.dumps({"data_dir": str(data.root), "datasets": rows}))
         return
-    table = Table("dataset", "images", "size", "factors", "state")
+    table = Table(Column("dataset", no_wrap=True), "images", "size", "factors", "state")
     for row in rows:
         cyclic = row["cyclic_factors"]
         factors = ", ".join(

@@ -15,8 +15,6 @@ os.environ["HOME"] = tempfile.mkdtemp(prefix="latentgrid-home-")
 os.environ["RAY_AUTH_MODE"] = "disabled"
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ.pop("RAY_ADDRESS", None)
-# A shell that runs the tests in its background has them, and what they start, ignore Ctrl-C.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 # A Ray job runs the `python` that its cluster finds first: this one, as if it were activated.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
@@ -66,6 +64,11 @@ def tiny_grid(tmp_path: Path) -> GridMaker:
         return load_grid(path)
 
     return make
+
+
+def pytest_configure() -> None:
+    # A shell that runs the tests in its background has them, and what they start, ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure() -> None:
