@@ -8,7 +8,7 @@ import json
 import math
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -230,9 +230,10 @@ def prepare(
     if original_files(dataset, data, wanted):
         fetch_files(dataset, data, wanted, [], unverified)
     try:
-        with on_cluster(address, local) as run_on_ray, terminable():
+        with on_cluster(address, local) as run_on_ray, terminable() as check:
+            run = interruptible(run_on_ray or here, check)
             for stored in wanted:
-                _prepare_one(image_set(stored, dataset, data), data, run_on_ray or here)
+                _prepare_one(image_set(stored, dataset, data), data, run)
     except SourceError as error:
         raise InputError(str(error)) from None
     except KeyboardInterrupt:
@@ -265,14 +266,38 @@ def check_picture(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def terminable() -> Iterator[None]:
-    """SIGTERM ends the work as Ctrl-C does: what is half made is removed first."""
+def terminable() -> Iterator[Callable[[], None]]:
+    """SIGTERM ends the work as Ctrl-C does: what is half made is removed first.
+
+    What it yields raises KeyboardInterrupt where a signal has come: numba's compiler calls Python
+    from C, and an exception ends there.
+    """
+    come = False
 
     def interrupt(number: int, frame: object) -> None:
+        nonlocal come
+        come = True
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    def check() -> None:
+        if come:
+            raise KeyboardInterrupt
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, interrupt) for number in numbers}
     try:
-        yield
+        yield check
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def interruptible(run: Run, check: Callable[[], None]) -> Run:
+    """The same, with a check after every part."""
+
+    def rows(task: Callable[[int], dict[str, Any]], count: int) -> Iterator[dict[str, Any]]:
+        for row in run(task, count):
+            check()
+            yield row
+
+    return rows

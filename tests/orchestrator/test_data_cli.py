@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import signal
@@ -15,7 +16,9 @@ import pandas as pd
 import pytest
 
 from grids.datasets import DATASETS
+from orchestrator.data_cli import interruptible, terminable
 from orchestrator.data_picture import dataset_rows
+from orchestrator.prepare import here
 from trainers import make_dataset
 from trainers.datasets.song.source import SongSource, SongVotes
 
@@ -229,6 +232,16 @@ def test_a_signal_ends_a_preparation_and_leaves_nothing(tmp_path: Path, number: 
     assert process.returncode == 130
     assert "interrupted; nothing half made was kept" in said
     assert [path.name for path in folder.iterdir()] == [".song7-1000000-hue.lock"]
+
+
+def test_a_signal_that_a_callback_swallowed_ends_the_work_after_its_part() -> None:
+    with terminable() as check:
+        rows = interruptible(here, check)(lambda part: {"part": part}, 3)
+        assert next(rows) == {"part": 0}
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt):
+            next(rows)
 
 
 def test_a_data_directory_may_be_named_from_home(
