@@ -28,13 +28,13 @@ grid:
 evaluate: {metrics: [mig, factor_vae]}
 """
 METHODS = ["beta_vae"] + [
-    f"{{name: ada_gvae, averaging: {averaging}, divergence: {divergence}}}"
-    for averaging, divergence in (
-        ("gvae", "symmetric"),
-        ("gvae", "forward"),
-        ("gvae", "reverse"),
-        ("ml_vae", "symmetric"),
-        ("ml_vae", "forward"),
+    f"{{name: {name}, divergence: {divergence}}}"
+    for name, divergence in (
+        ("ada_gvae", "symmetric"),
+        ("ada_gvae", "forward"),
+        ("ada_gvae", "reverse"),
+        ("ada_ml_vae", "symmetric"),
+        ("ada_ml_vae", "forward"),
     )
 ]
 

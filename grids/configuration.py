@@ -17,6 +17,7 @@ from grids.parts import (
     MODELS,
     OPTIMIZERS,
     RECONSTRUCTIONS,
+    SCHEDULES,
     Part,
 )
 
@@ -26,6 +27,8 @@ PARTS: dict[str, Mapping[str, type[Part]]] = {
     "model": MODELS,
     "reconstruction": RECONSTRUCTIONS,
     "optimizer": OPTIMIZERS,
+    "lr_schedule": SCHEDULES,
+    "beta_schedule": SCHEDULES,
 }
 """The fields that are parts, with the valid choices of each."""
 

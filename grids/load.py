@@ -88,7 +88,8 @@ def _grid(text: str) -> Grid:
             "metrics score trials, and this is a study of measurements; valid: no evaluate",
         )
     if evaluate.every is not None:
-        fewest_steps = min(trial.steps for trial in trials)
+        trained = [t.steps for t in trials if isinstance(t, Trial) and not t.framework.closed_form]
+        fewest_steps = min(trained, default=1)
         if evaluate.every > fewest_steps:
             raise DocumentError(
                 blocks["evaluate"].value["every"].at,
@@ -101,6 +102,14 @@ def _grid(text: str) -> Grid:
                 raise DocumentError(
                     blocks["evaluate"].value["metrics"].at,
                     f"metrics need ground-truth factors, and {dataset.name} has none; valid: none",
+                )
+    if evaluate.metrics and "sampled" in evaluate.representations:
+        for trial in trials:
+            if isinstance(trial, Trial) and not trial.framework.posterior:
+                raise DocumentError(
+                    blocks["evaluate"].value["representations"].at,
+                    f"sampled codes are of a posterior, and {trial.framework.name} has none; "
+                    "valid: [mean]",
                 )
     return Grid(
         study=study,
@@ -205,11 +214,12 @@ def _nested(config: Mapping[str, Node]) -> dict[str, Any]:
 def _place(error: FieldError, config: Mapping[str, Node], home: Mark) -> Mark:
     """Where the field stands; else where its part is chosen; else the block of defaults."""
     part = error.field.partition(".")[0]
+    written = {key: node for key, node in config.items() if node.at != home}  # a default is not
     for key in (error.field, error.field + CHOICE, part + CHOICE):
-        if key in config:
-            return config[key].key_at if error.unknown else config[key].at
+        if key in written:
+            return written[key].key_at if error.unknown else written[key].at
     return min(
-        (node.at for key, node in config.items() if key.startswith(part + ".")), default=home
+        (node.at for key, node in written.items() if key.startswith(part + ".")), default=home
     )
 
 

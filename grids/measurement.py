@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 
 from grids.configuration import Configuration
 from grids.fields import FieldError, Valid
-from grids.parts import MSE, Dataset, Reconstruction
+from grids.parts import MSE, Dataset, Gaussian, Reconstruction
 
 MEASUREMENT_EPOCH = 1
 """Raised by hand when a change of the code changes what is measured."""
@@ -34,6 +34,18 @@ class Measurement(Configuration):
         if self.dataset.standardise:
             raise FieldError(
                 "dataset.standardise", "is true; valid: false, as distances are of plain pixels"
+            )
+
+        if isinstance(self.reconstruction, Gaussian):
+            raise FieldError(
+                "reconstruction",
+                "is gaussian; valid: mse, bernoulli, mse_boxblur, as distances have no sigma",
+            )
+        if self.reconstruction.activation != "linear":
+            raise FieldError(
+                "reconstruction.activation",
+                f"is {self.reconstruction.activation}; valid: linear, as distances are of images, "
+                "not of a decoder's output",
             )
 
     @property

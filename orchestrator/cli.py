@@ -279,6 +279,27 @@ def importance(
         _say(f"drawn: {figure}")
 
 
+@app.command(epilog="Example: latentgrid frameworks --json")
+def frameworks(as_json: AsJson = False) -> None:
+    """Every framework: what it is, its parameters, and where it is published."""
+    _list("frameworks", as_json)
+
+
+@app.command(epilog="Example: latentgrid models --json")
+def models(as_json: AsJson = False) -> None:
+    """Every network: what it is, the images that it takes, and where it is published."""
+    _list("models", as_json)
+
+
+def _list(what: str, as_json: bool) -> None:
+    from orchestrator.catalogue import catalogue_view, listed
+
+    if as_json:
+        typer.echo(json.dumps({what: listed(what)}))
+    else:
+        console.print(catalogue_view(what))
+
+
 @app.command(epilog="Example: latentgrid compact runs/quickstart")
 def compact(study_dir: StudyDir) -> None:
     """Merge a finished study's many small files into its tables; readers notice nothing."""

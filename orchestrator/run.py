@@ -42,18 +42,19 @@ def run_study(
     folder = StudyFolder(out / grid.study)
     console = Console(stderr=True)
     again = f"to go on: {command}"
-    with Signals() as signals:
-        try:
+    try:
+        # Inside, so that a signal is ours from the moment that it is caught.
+        with Signals() as signals:
             check_folder(folder)
             check_data(grid, folder, data)
             if local:
                 session = run_here(grid, folder, data, console, signals)
             else:
                 session = _run_on_ray(grid, folder, data, console, signals, address)
-        except (KeyboardInterrupt, SystemExit):  # SystemExit: Ray's handler, while it starts
-            console.print(f"interrupted before anything was started; {again}", soft_wrap=True)
-            return Exit.INTERRUPTED
-        return _last_word(session, console, again)
+            return _last_word(session, console, again)
+    except (KeyboardInterrupt, SystemExit):  # SystemExit: Ray's handler, while it starts
+        console.print(f"interrupted before anything was started; {again}", soft_wrap=True)
+        return Exit.INTERRUPTED
 
 
 def run_here(

@@ -221,13 +221,19 @@ class TrialRun:
 
     def _write_codes(self) -> None:
         assert self.training is not None
-        codes = encode(self.training.model, self.dataset, device=self.device)
+        codes = encode(
+            self.training.model,
+            self.dataset,
+            device=self.device,
+            posterior=self.trial.framework.posterior,
+        )
         sizes = [len(positions) for positions in self.dataset.evaluation_grid]
         arrays = {
             "codes": codes.mean,
-            "logvar": codes.logvar,
             "factor_sizes": np.array(sizes, dtype=np.int64),
         }
+        if codes.logvar is not None:
+            arrays["logvar"] = codes.logvar
         path = self.folder.codes(self.trial.trial_id, self.step)
         self.folder.write(path, _npz(np.savez, arrays))
 

@@ -12,7 +12,7 @@ import json
 import pyarrow as pa
 
 from grids.columns import COLUMN_TYPES
-from grids.parts import COMMON_TERMS, FRAMEWORKS
+from grids.parts import COMMON_TERMS, FRAMEWORKS, RECONSTRUCTIONS
 
 SCHEMA_VERSION = 1
 VERSION_KEY = b"latentgrid.schema_version"
@@ -32,9 +32,16 @@ _PANDAS_EXTENSION = {pa.int64(): "Int64", pa.bool_(): "boolean"}
 
 LOSS_TERMS: tuple[str, ...] = (
     *COMMON_TERMS,
-    *dict.fromkeys(term for framework in FRAMEWORKS.values() for term in framework.terms),
+    *dict.fromkeys(
+        term
+        for terms in (
+            *(framework.terms for framework in FRAMEWORKS.values()),
+            *(loss.terms for loss in RECONSTRUCTIONS.values()),
+        )
+        for term in terms
+    ),
 )
-"""Every loss term that some framework reports: the common ones, then the frameworks' own."""
+"""Every loss term that some trial reports: the common ones, then the parts' own."""
 
 
 def _schema(columns: dict[str, pa.DataType]) -> pa.Schema:

@@ -83,7 +83,11 @@ def test_names_of_parts_and_metrics_are_those_of_their_implementations() -> None
     from grids import parts
 
     assert set(parts.DATASETS) == set(trainers.DATASETS)
-    assert set(parts.FRAMEWORKS) == set(trainers.OBJECTIVES)
+    assert set(parts.FRAMEWORKS) == set(trainers.OBJECTIVES) | set(trainers.BASELINES)
+    assert not set(trainers.OBJECTIVES) & set(trainers.BASELINES)
+    assert set(trainers.COMPANIONS) <= set(trainers.OBJECTIVES)
     assert set(parts.MODELS) == set(trainers.MODELS)
     assert set(parts.RECONSTRUCTIONS) == set(trainers.RECONSTRUCTIONS)
+    assert set(parts.OPTIMIZERS) == set(trainers.OPTIMIZERS)
+    assert set(parts.SCHEDULES) == set(trainers.SCHEDULES)
     assert set(parts.METRICS) == set(metrics.METRICS)

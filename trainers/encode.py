@@ -11,22 +11,31 @@ import torch
 from torch import Tensor
 
 from trainers.datasets.dataset import Dataset
-from trainers.models import VAE
+from trainers.models.vae import VAE
 from trainers.pixels import Pixels
 from trainers.precision import kernels
 
 
 class Codes(NamedTuple):
-    """Posteriors [R, N, Z]: R draws of the nuisance, N cells in row-major order, Z latents."""
+    """[R, N, Z] each: R draws of the nuisance, N cells in row-major order, Z latents."""
 
     mean: npt.NDArray[np.float32]
-    logvar: npt.NDArray[np.float32]
+    logvar: npt.NDArray[np.float32] | None
+    """None where the framework has no posterior."""
 
 
 def encode(
-    model: VAE, dataset: Dataset, *, device: torch.device | str, batch_size: int = 256
+    model: VAE,
+    dataset: Dataset,
+    *,
+    device: torch.device | str,
+    posterior: bool = True,
+    batch_size: int = 256,
 ) -> Codes:
-    """Encodes the evaluation grid, last factor fastest, with each of the evaluation draws."""
+    """Encodes the evaluation grid, last factor fastest, with each of the evaluation draws.
+
+    Without a `posterior` the codes have no variances.
+    """
     device = torch.device(device)
     pixels = Pixels(dataset, device)
     positions = [torch.tensor(grid, device=device) for grid in dataset.evaluation_grid]
@@ -37,13 +46,16 @@ def encode(
         for rows_B in torch.split(rows, batch_size):
             factors_BF = factors_of(rows_B % num_cells, positions)
             images_BCHW = dataset.images(factors_BF, rows_B // num_cells)
-            mean_BZ, logvar_BZ = model.encode(pixels.to_float(images_BCHW))
+            if posterior:
+                mean_BZ, logvar_BZ = model.encode(pixels.to_float(images_BCHW))
+                logvars.append(logvar_BZ)
+            else:
+                mean_BZ = model.code(pixels.to_float(images_BCHW))
             means.append(mean_BZ)
-            logvars.append(logvar_BZ)
         shape = (dataset.evaluation_draws, num_cells, model.latents)
         return Codes(
             torch.cat(means).view(shape).cpu().numpy(),
-            torch.cat(logvars).view(shape).cpu().numpy(),
+            torch.cat(logvars).view(shape).cpu().numpy() if posterior else None,
         )
 
 

@@ -13,21 +13,34 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from grids.parts import COMMON_TERMS, AdaGVAE
+from grids.datasets import RANDOM_NUISANCES
+from grids.parts import (
+    COMMON_TERMS,
+    AdaGVAE,
+    Adam,
+    AdaMLVAE,
+    ConstantSchedule,
+    FactorVAE,
+)
 from grids.trial import Trial
-from trainers import OBJECTIVES, make_model
+from trainers import BASELINES, COMPANIONS, OBJECTIVES, make_model
+from trainers.baselines import fit_images
 from trainers.datasets.dataset import Dataset
+from trainers.objectives.evidence import reconstruction_per_image
+from trainers.objectives.step import Step, Terms
+from trainers.optimizers import make_optimizer
 from trainers.pixels import Pixels
 from trainers.precision import autocast, kernels
-from trainers.sampling import cells, nuisances, pairs
+from trainers.sampling import Epochs, cells, images_of, nuisances, pairs
+from trainers.schedules import factor
 from trainers.streams import Stream, normals
 
 REPORTS_PER_TRIAL = 60
 
 Report = dict[str, float | list[float]]
-"""Means since the last report by term, and "kl_nats_by_latent", a list of Z."""
+"""Means since the last report by term; where there is a KL, "kl_nats_by_latent", a list of Z."""
 
 
 def fit(
@@ -60,21 +73,44 @@ class Training:
         self.step = 0
         self.diverged = False
         self.model = make_model(trial, device=self.device)
-        self.optimizer = torch.optim.Adam(
-            self.model.parameters(),
-            lr=trial.optimizer.lr,
-            betas=(trial.optimizer.beta1, trial.optimizer.beta2),
-            eps=trial.optimizer.eps,
-            fused=True,
-            capturable=self.device.type == "cuda",
-        )
+        # A tensor only where the rate moves: a number is what the fused kernels are fastest with.
+        self._lr: float | Tensor = trial.optimizer.lr
+        if trial.lr_schedule != ConstantSchedule():
+            self._lr = torch.tensor(self._lr, dtype=torch.float64, device=self.device)
+        parameters = list(self.model.parameters())
+        self.optimizer = make_optimizer(parameters, trial.optimizer, self._lr, self.device)
+        self.companion: nn.Module | None = None
+        self.companion_optimizer: torch.optim.Optimizer | None = None
+        if trial.framework.name in COMPANIONS:
+            self.companion = COMPANIONS[trial.framework.name](trial).to(self.device)
+        if isinstance(trial.framework, FactorVAE):
+            assert self.companion is not None
+            adam = Adam(
+                lr=trial.framework.discriminator_lr,
+                beta1=trial.framework.discriminator_beta1,
+                beta2=trial.framework.discriminator_beta2,
+            )
+            self.companion_optimizer = make_optimizer(
+                self.companion.parameters(), adam, adam.lr, self.device
+            )
         self._factor_sizes_F = torch.tensor(
             dataset.factor_sizes, dtype=torch.int64, device=self.device
         )
         self._pixels = Pixels(dataset, self.device)
-        self._term_names = (*COMMON_TERMS, *trial.framework.terms)
+        self._rows = trial.batch_size * trial.framework.drawn_per_row
+        self._epochs: Epochs | None = None
+        if trial.sampling == "without_replacement":
+            self._epochs = Epochs(trial.seed, trial.images, self._rows, self.device)
+        with_kl = trial.framework.posterior
+        self._term_names = (
+            *(COMMON_TERMS if with_kl else COMMON_TERMS[:2]),
+            *trial.framework.terms,
+            *trial.reconstruction.terms,
+        )
         self._sums = torch.zeros(
-            len(self._term_names) + trial.latents, dtype=torch.float64, device=self.device
+            len(self._term_names) + (trial.latents if with_kl else 0),
+            dtype=torch.float64,
+            device=self.device,
         )
         self._summed_steps = 0
         # The step on the device, so that what it keys follows it without the host.
@@ -83,7 +119,9 @@ class Training:
     def advance(self, steps: int) -> None:
         """Trains exactly so many steps, without waiting for the device."""
         with kernels(self.trial.precision):
-            for _ in range(steps):
+            for step in range(self.step, self.step + steps):
+                if self._epochs is not None:
+                    self._epochs.reach(step)
                 self._one_step()
         self.step += steps
         self._summed_steps += steps
@@ -98,7 +136,8 @@ class Training:
         self._sums.zero_()
         self._summed_steps = 0
         terms: Report = dict(zip(self._term_names, means, strict=False))
-        terms["kl_nats_by_latent"] = means[len(self._term_names) :]
+        if by_latent := means[len(self._term_names) :]:
+            terms["kl_nats_by_latent"] = by_latent
         self.diverged = not finite(terms)
         return terms
 
@@ -112,6 +151,10 @@ class Training:
             "sums": self._sums,
             "summed_steps": self._summed_steps,
         }
+        if self.companion is not None:
+            state["companion"] = dict(self.companion.state_dict())
+        if self.companion_optimizer is not None:
+            state["companion_optimizer"] = self.companion_optimizer.state_dict()["state"]
         return copy.deepcopy(state)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -119,45 +162,109 @@ class Training:
         self.step = state["step"]
         self.diverged = state["diverged"]
         self.model.load_state_dict(state["model"])
-        # Hyperparameters are the trial's. The optimiser would go on to write into what it is given.
-        groups = self.optimizer.state_dict()["param_groups"]
-        moments = copy.deepcopy(state["optimizer"])
-        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        _load_moments(self.optimizer, state["optimizer"])
+        if self.companion is not None:
+            self.companion.load_state_dict(state["companion"])
+        if self.companion_optimizer is not None:
+            _load_moments(self.companion_optimizer, state["companion_optimizer"])
         self._sums.copy_(state["sums"])
         self._summed_steps = state["summed_steps"]
         self._device_step.fill_(self.step)
 
     def _one_step(self) -> None:
-        images_BCHW, noise_BZ = self._batch()
-        objective = OBJECTIVES[self.trial.framework.name]
-        with autocast(self.trial.precision, self.device):
-            terms = objective(self.model, images_BCHW, noise_BZ, self.trial)
-        self.optimizer.zero_grad(set_to_none=True)
-        terms.loss.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
+        step = self._batch()
+        if self.trial.framework.closed_form:
+            terms = self._fitted(step)
+        else:
+            with autocast(self.trial.precision, self.device):
+                terms = OBJECTIVES[self.trial.framework.name](self.model, step, self.trial)
+            self._descend(terms)
         self._device_step += 1
         scalars = {
             "loss": terms.loss,
             "reconstruction_per_image": terms.reconstruction_per_image,
-            "kl_nats": terms.kl_nats_by_latent.sum(),
-            **terms.framework,
+            **terms.own,
         }
-        summed = torch.stack([scalars[name] for name in self._term_names])
-        self._sums += torch.cat([summed, terms.kl_nats_by_latent]).detach()
-
-    def _batch(self) -> tuple[Tensor, Tensor]:
-        """Images on the model's scale and the noise of their latents; of pairs, partners last."""
-        trial, seed, step = self.trial, self.trial.seed, self._device_step
-        sizes_F = self._factor_sizes_F
-        if isinstance(trial.framework, AdaGVAE):
-            factors_BF = torch.cat(pairs(seed, step, trial.batch_size, sizes_F, trial.framework))
-        else:
-            factors_BF = cells(seed, step, trial.batch_size, sizes_F)
-        noise_BZ = normals(
-            seed, Stream.LATENT_NOISE, step, len(factors_BF), trial.latents, dtype=torch.float32
+        by_latent = []
+        if terms.kl_nats_by_latent is not None:
+            scalars["kl_nats"] = terms.kl_nats_by_latent.sum()
+            by_latent = [terms.kl_nats_by_latent]
+        summed = torch.stack(
+            [scalars[name].to(self.device, torch.float32) for name in self._term_names]
         )
-        nuisance_B = nuisances(seed, step, len(factors_BF), self.dataset.nuisances)
-        return self._pixels.to_float(self.dataset.images(factors_BF, nuisance_B)), noise_BZ
+        self._sums += torch.cat([summed, *by_latent]).detach()
+
+    def _descend(self, terms: Terms) -> None:
+        """A step of the model, and one of its companion, on gradients taken before either."""
+        self.optimizer.zero_grad(set_to_none=True)
+        _backward(terms.loss, self.optimizer)
+        if self.companion_optimizer is not None:
+            assert terms.companion_loss is not None
+            self.companion_optimizer.zero_grad(set_to_none=True)
+            _backward(terms.companion_loss, self.companion_optimizer)
+            self.companion_optimizer.step()
+        if isinstance(self._lr, Tensor):
+            moved = factor(self.trial.lr_schedule, self._device_step, self.trial.steps)
+            self._lr.copy_(self.trial.optimizer.lr * moved)
+        self.optimizer.step()
+        for name, value in terms.companion_state.items():
+            assert self.companion is not None
+            self.companion.get_buffer(name).copy_(value)
+
+    def _fitted(self, step: Step) -> Terms:
+        """The whole training of a framework in closed form: one fit, to one batch."""
+        found = BASELINES[self.trial.framework.name](fit_images(step.images_BCHW), self.trial)
+        self.model.load_state_dict(found.state_dict())
+        with torch.no_grad():
+            output_BCHW = self.model.decode(self.model.code(step.images_BCHW))
+            error, _ = reconstruction_per_image(
+                self.model, output_BCHW, step.images_BCHW, self.trial
+            )
+        own = {name: torch.tensor(value, device=self.device) for name, value in found.own.items()}
+        return Terms(error / step.images_BCHW[0].numel(), error, None, own)
+
+    def _batch(self) -> Step:
+        """Images on the model's scale and the noise of their latents; of pairs, partners last."""
+        trial, seed, number = self.trial, self.trial.seed, self._device_step
+        sizes_F, framework, rows = self._factor_sizes_F, self.trial.framework, self._rows
+        drawn_B = None
+        if self._epochs is not None:
+            # Random numbers are no part of an image: they are drawn anew each time.
+            counted = self.dataset.nuisances
+            counted = 1 if counted == RANDOM_NUISANCES else counted
+            factors_BF, drawn_B = images_of(self._epochs.numbers(number), sizes_F, counted)
+        else:
+            factors_BF = cells(seed, number, rows, sizes_F)
+        if isinstance(framework, AdaGVAE | AdaMLVAE):
+            factors_BF = torch.cat(pairs(seed, number, rows, sizes_F, framework, factors_BF))
+        nuisance_B = nuisances(seed, number, len(factors_BF), self.dataset.nuisances)
+        if drawn_B is not None and self.dataset.nuisances != RANDOM_NUISANCES:
+            nuisance_B[: len(drawn_B)] = drawn_B
+        noise_BZ = normals(
+            seed, Stream.LATENT_NOISE, number, len(factors_BF), trial.latents, dtype=torch.float32
+        )
+        images_BCHW = self._pixels.to_float(self.dataset.images(factors_BF, nuisance_B))
+        beta: float | Tensor = 1.0 if trial.beta is None else trial.beta
+        if trial.beta_schedule != ConstantSchedule():
+            moved = factor(trial.beta_schedule, number, trial.steps)
+            beta = (beta * moved).to(noise_BZ.dtype)
+        return Step(images_BCHW, noise_BZ, number, beta, self.companion)
+
+
+def _backward(loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
+    """Gradients for the optimiser's own parameters only."""
+    own = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    loss.backward(inputs=own)  # type: ignore[no-untyped-call]
+
+
+def _load_moments(optimizer: torch.optim.Optimizer, moments: Mapping[Any, Any]) -> None:
+    # Hyperparameters are the trial's. The optimiser would go on to write into what it is given, and
+    # takes copies of what is not a number, so of a rate that moves.
+    rates = [group["lr"] for group in optimizer.param_groups]
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": copy.deepcopy(moments), "param_groups": groups})
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate
 
 
 def report_every(trial: Trial) -> int:

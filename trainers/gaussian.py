@@ -6,6 +6,8 @@ in nats. The letters are those of the papers: q1 = N(mu1, s1^2), q2 = N(mu2, s2^
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -61,6 +63,29 @@ def ml_vae_average(
     return weight1 * mean1 + (1 - weight1) * mean2, logvar
 
 
+def gvae_std_average(
+    mean1: Tensor, logvar1: Tensor, mean2: Tensor, logvar2: Tensor
+) -> tuple[Tensor, Tensor]:
+    """mu = (mu1 + mu2) / 2 and s = (s1 + s2) / 2, as (mean, logvar): disent's gvae_std."""
+    deviation = torch.logaddexp(0.5 * logvar1, 0.5 * logvar2) - LN_2
+    return 0.5 * (mean1 + mean2), 2 * deviation
+
+
+def disent_0_5_average(
+    mean1: Tensor, logvar1: Tensor, mean2: Tensor, logvar2: Tensor
+) -> tuple[Tensor, Tensor]:
+    """mu = mu2 and s^2 = (s1^2 + s2^2) / 2: disent up to 0.5.0, with which Michlo et al. ran.
+
+    A mistake, (mu2 + mu2) / 2 for (mu1 + mu2) / 2, that its version 0.6.0 mended (issue 32).
+    """
+    return mean2, gvae_average(mean1, logvar1, mean2, logvar2)[1]
+
+
+def log_density(z: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
+    """ln N(z; mu, s^2) = -((z - mu)^2 / s^2 + ln s^2 + ln 2 pi) / 2 in nats; broadcasts."""
+    return -0.5 * ((z - mean).square() * torch.exp(-logvar) + logvar + math.log(2 * math.pi))
+
+
 def sample(mean: Tensor, logvar: Tensor, noise: Tensor) -> Tensor:
     """z = mu + s * noise (Kingma and Welling 2014, section 2.4)."""
     return mean + torch.exp(0.5 * logvar) * noise
@@ -68,4 +93,9 @@ def sample(mean: Tensor, logvar: Tensor, noise: Tensor) -> Tensor:
 
 LN_2 = 0.6931471805599453
 DIVERGENCES = {"symmetric": symmetric_kl, "forward": kl, "reverse": reverse_kl}
-AVERAGES = {"gvae": gvae_average, "ml_vae": ml_vae_average}
+AVERAGES = {
+    "gvae": gvae_average,
+    "gvae_std": gvae_std_average,
+    "disent_0_5": disent_0_5_average,
+    "ml_vae": ml_vae_average,
+}

@@ -8,7 +8,7 @@ import torch
 
 from grids import parts
 from trainers.datasets.dataset import Dataset
-from trainers.models import VAE
+from trainers.models.vae import VAE
 from trainers.pixels import Pixels
 from trainers.precision import kernels
 from trainers.reconstruction import reconstruction_of
@@ -39,7 +39,7 @@ def pictures(
     nuisance_B = below(words_BW[:, -1], dataset.nuisances)
     originals = dataset.images(below(words_BW[:, :-1], sizes_F), nuisance_B)
     with kernels("fp32"):
-        code_BZ, _ = model.encode(pixels.to_float(originals))
+        code_BZ = model.code(pixels.to_float(originals))
         traversed_Z7Z = code_BZ[0].repeat(model.latents, len(TRAVERSED), 1)
         latent_Z = torch.arange(model.latents, device=device)
         traversed_Z7Z[latent_Z, :, latent_Z] = TRAVERSED.to(device)

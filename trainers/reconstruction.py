@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
@@ -19,10 +20,12 @@ class Reconstruction(NamedTuple):
 
     loss: Callable[[Tensor, Tensor], Tensor]
     mean_image: Callable[[Tensor], Tensor]
+    own: Mapping[str, Tensor] = {}
+    """The terms that the loss names in `grids.losses`."""
 
 
 def mse(output: Tensor, target: Tensor) -> Tensor:
-    """(x^ - x)^2, with neither a factor 1/2 nor an output activation. Any one shape, any scale.
+    """(x^ - x)^2, without a factor 1/2. Any one shape, any scale.
 
     Michlo et al. 2023, section 3; the target is the standardised image where a trial says so.
     """
@@ -37,25 +40,70 @@ def bernoulli(output: Tensor, target: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(output, target, reduction="none")
 
 
+def gaussian(output: Tensor, target: Tensor, log_sigma: Tensor) -> Tensor:
+    """-ln N(x; x^, sigma^2) = (x^ - x)^2 / (2 sigma^2) + ln sigma + ln(2 pi) / 2 in nats.
+
+    Fil et al. 2021, equation 9, with its constant; `log_sigma` is a scalar (Rybkin et al. 2020).
+    """
+    squared = 0.5 * torch.exp(-2 * log_sigma) * (output - target).square()
+    return squared + log_sigma + 0.5 * math.log(2 * math.pi)
+
+
 def unchanged(output: Tensor) -> Tensor:
     """The output itself is the mean image."""
     return output
 
 
-def reconstruction_of(part: parts.Reconstruction) -> Reconstruction:
-    """The loss with the part's parameters."""
-    return RECONSTRUCTIONS[part.name](part)
+def half_tanh(output: Tensor) -> Tensor:
+    """(1 + tanh l) / 2, as disentanglement_lib scales it."""
+    return 0.5 * (1 + torch.tanh(output))
 
 
-def _mse_boxblur(part: parts.Reconstruction) -> Reconstruction:
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "linear": unchanged,
+    "sigmoid": torch.sigmoid,
+    "tanh": half_tanh,
+}
+
+
+def reconstruction_of(
+    part: parts.Reconstruction, log_sigma: Tensor | None = None
+) -> Reconstruction:
+    """The loss with the part's parameters, and with the sigma that a model has learned."""
+    return RECONSTRUCTIONS[part.name](part, log_sigma)
+
+
+def _mse(part: parts.Reconstruction, log_sigma: Tensor | None) -> Reconstruction:
+    activation = ACTIVATIONS[part.activation]
+    return Reconstruction(lambda output, target: mse(activation(output), target), activation)
+
+
+def _bernoulli(part: parts.Reconstruction, log_sigma: Tensor | None) -> Reconstruction:
+    return Reconstruction(bernoulli, torch.sigmoid)
+
+
+def _gaussian(part: parts.Reconstruction, log_sigma: Tensor | None) -> Reconstruction:
+    assert isinstance(part, parts.Gaussian)
+    activation = ACTIVATIONS[part.activation]
+    if log_sigma is None:
+        log_sigma = torch.tensor(math.log(part.sigma), dtype=torch.float64)
+    return Reconstruction(
+        lambda output, target: gaussian(activation(output), target, log_sigma),
+        activation,
+        {"sigma": torch.exp(log_sigma)},
+    )
+
+
+def _mse_boxblur(part: parts.Reconstruction, log_sigma: Tensor | None) -> Reconstruction:
     assert isinstance(part, parts.MSEBoxBlur)
     return Reconstruction(
         functools.partial(mse_boxblur, radius=part.radius, weight=part.weight), unchanged
     )
 
 
-RECONSTRUCTIONS: dict[str, Callable[[parts.Reconstruction], Reconstruction]] = {
-    "mse": lambda part: Reconstruction(mse, unchanged),
-    "bernoulli": lambda part: Reconstruction(bernoulli, torch.sigmoid),
+RECONSTRUCTIONS: dict[str, Callable[[parts.Reconstruction, Tensor | None], Reconstruction]] = {
+    "mse": _mse,
+    "bernoulli": _bernoulli,
+    "gaussian": _gaussian,
     "mse_boxblur": _mse_boxblur,
 }

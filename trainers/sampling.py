@@ -1,7 +1,7 @@
 """Which images a step sees: batches and pairs of cells, and draws of their nuisance.
 
-All with replacement. B batch, F factors; the sizes of the factors are int64 [F]. Every shape is
-static, and everything stays on the device of `step` and of the sizes.
+B batch, F factors; the sizes of the factors are int64 [F]. Every shape is static, and everything
+stays on the device of `step` and of the sizes.
 """
 
 from __future__ import annotations
@@ -27,12 +27,64 @@ def nuisances(seed: int, step: int | Tensor, batch_size: int, count: int) -> Ten
     return below(words(seed, Stream.NUISANCE, step, batch_size, 1)[:, 0], count)
 
 
+class Epochs:
+    """Without replacement: every image once an epoch, in an order that is the epoch's own.
+
+    Batches follow each other over the end of an epoch, so that all have one size. The order of two
+    epochs lies in memory; `reach` makes it, on the host's word, and `numbers` only looks up.
+    """
+
+    def __init__(self, seed: int, images: int, batch_size: int, device: torch.device) -> None:
+        self.seed, self.images, self.batch_size, self.device = seed, images, batch_size, device
+        self._epoch = -1
+        self._order_2N = torch.zeros(2 * images, dtype=torch.int64, device=device)
+
+    def reach(self, step: int) -> None:
+        """Before a step is drawn, or captured: makes the order of its epoch and of the next."""
+        epoch = step * self.batch_size // self.images
+        if epoch == self._epoch:
+            return
+        following = self._order_2N[self.images :].clone()
+        known = epoch == self._epoch + 1 and self._epoch >= 0
+        self._order_2N[: self.images] = following if known else self._order(epoch)
+        self._order_2N[self.images :] = self._order(epoch + 1)
+        self._epoch = epoch
+
+    def numbers(self, step: int | Tensor) -> Tensor:
+        """Numbers of the images of a step of the epoch reached, int64 [B] in [0, images)."""
+        first = step * self.batch_size - self._epoch * self.images
+        return self._order_2N[first + torch.arange(self.batch_size, device=self.device)]
+
+    def _order(self, epoch: int) -> Tensor:
+        """All numbers, sorted by 62 random bits each (two alike keep their order)."""
+        number = torch.tensor(epoch, device=self.device)
+        words_N2 = words(self.seed, Stream.ORDER, number, self.images, 2)
+        return ((words_N2[:, 0] >> 2 << 32) | words_N2[:, 1]).argsort(stable=True)
+
+
+def images_of(numbers_B: Tensor, sizes_F: Tensor, nuisances: int) -> tuple[Tensor, Tensor]:
+    """Positions of the factors, [B, F], and draws of the nuisance, [B], of numbered images.
+
+    The last factor, then the cell, moves slower than the draw; all int64.
+    """
+    cells_B, draws_B = numbers_B // nuisances, numbers_B % nuisances
+    columns = []
+    for size in reversed(sizes_F.unbind()):
+        columns.append(cells_B % size)
+        cells_B = cells_B // size
+    factors_BF = (
+        torch.stack(columns[::-1], dim=1) if columns else cells_B.new_empty(len(cells_B), 0)
+    )
+    return factors_BF, draws_B
+
+
 def pairs(
     seed: int,
     step: int | Tensor,
     batch_size: int,
     sizes_F: Tensor,
-    framework: parts.AdaGVAE,
+    framework: parts.AdaGVAE | parts.AdaMLVAE,
+    first_BF: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Two cells of which k factors may differ, int64 [B, F] each; k by `framework.k_rule`:
 
@@ -44,12 +96,14 @@ def pairs(
     fixed: k = `framework.k`; the k chosen factors do differ (Locatello et al. 2020, section 5,
         draw them again, so that theirs are at most k).
 
-    Raises ValueError where there is but one factor, so that pairs would have nothing to share.
+    The first of a pair is drawn with replacement, unless it is given. Raises ValueError where there
+    is but factor, so that pairs would have nothing to share.
     """
     num_factors = len(sizes_F)
     if num_factors < 2:
         raise ValueError(f"pairs need a dataset of at least 2 factors; this one has {num_factors}")
-    first_BF = cells(seed, step, batch_size, sizes_F)
+    if first_BF is None:
+        first_BF = cells(seed, step, batch_size, sizes_F)
     # Columns: F keys, F new positions, the coin, k. Their order is part of every answer.
     words_BW = words(seed, Stream.PAIRS, step, batch_size, 2 * num_factors + 2)
     keys_BF, positions_BF = words_BW[:, :num_factors], words_BW[:, num_factors : 2 * num_factors]

@@ -35,6 +35,8 @@ class Stream(IntEnum):
     NUISANCE = 5
     DISTANCES = 6
     PIXELS = 7
+    ORDER = 8
+    PERMUTATION = 9
 
 
 def philox(

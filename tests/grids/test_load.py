@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import grids.load
 from grids.blocks import BLOCKS
 from grids.load import Grid, load_grid
-from grids.parts import DATASETS, METRICS
+from grids.parts import DATASETS, FRAMEWORKS, METRICS, MODELS
 from grids.trial import GridError
 
 Load = Callable[[str], Grid]
@@ -69,7 +69,7 @@ def test_the_text_is_kept_byte_for_byte(tmp_path: Path) -> None:
     assert load_grid(path).text.encode() == path.read_bytes()
 
 
-PART_NAMES = "valid: beta_vae, ada_gvae"
+PART_NAMES = f"valid: {', '.join(FRAMEWORKS)}"
 STUDY_RULE = "valid: 1 to 100 letters, digits, '-', '_' and '.', not starting with '.'"
 
 # (what stands in GOOD, what stands there instead, the message after the file's name)
@@ -93,7 +93,7 @@ BAD = {
     "unknown model": (
         "conv64",
         "conv46",
-        "6:10: model is 'conv46'; did you mean conv64? valid: conv64, conv64_disent",
+        f"6:10: model is 'conv46'; did you mean conv64? valid: {', '.join(MODELS)}",
     ),
     "unknown metric": (
         "[mig]",
@@ -103,17 +103,64 @@ BAD = {
     "unknown optimiser": (
         "  beta: 1e-3",
         "  beta: 1e-3\n  optimizer: {name: sgd}",
-        "9:21: optimizer is 'sgd'; valid: adam",
+        "9:21: optimizer is 'sgd'; valid: adam, adagrad",
     ),
     "unknown reconstruction": (
         "  beta: 1e-3",
         "  beta: 1e-3\n  reconstruction: msse",
-        "9:19: reconstruction is 'msse'; did you mean mse? valid: mse, bernoulli",
+        "9:19: reconstruction is 'msse'; did you mean mse? valid: mse, bernoulli, gaussian",
     ),
     "parameter of another framework": (
         "framework: beta_vae",
         "framework: {name: beta_vae, k_rule: orig}",
-        "5:31: framework.k_rule is not a parameter of beta_vae (but of ada_gvae); valid: none",
+        "5:31: framework.k_rule is not a parameter of beta_vae (but of ada_gvae, ada_ml_vae); "
+        "valid: none",
+    ),
+    "averaging that is a framework now": (
+        "framework: beta_vae",
+        "framework: {name: ada_gvae, averaging: ml_vae}",
+        "5:42: framework.averaging is 'ml_vae'; did you mean gvae? valid: gvae, gvae_std, ",
+    ),
+    "beta of a framework without one": (
+        "framework: beta_vae",
+        "framework: vae",
+        "8:9: beta is 0.001; valid: leave it out, as vae has no beta",
+    ),
+    "convention that is left out": (
+        "framework: beta_vae",
+        "framework: beta_tc_vae",
+        "3:1: beta_convention is mean; valid: sum, as framework is beta_tc_vae",
+    ),
+    "convention of another framework": (
+        "framework: beta_vae",
+        "beta_convention: mean\n  framework: beta_tc_vae",
+        "5:20: beta_convention is mean; valid: sum, as framework is beta_tc_vae",
+    ),
+    "latents above the network's": (
+        "latents: 9",
+        "latents: 300",
+        "7:12: latents is 300; valid: at most 256, as model is conv64",
+    ),
+    "schedule longer than the training": (
+        "  beta: 1e-3",
+        "  beta: 1e-3\n  beta_schedule: {name: linear, steps: 101}",
+        "9:40: beta_schedule.steps is 101; valid: at most 100, the steps of the training",
+    ),
+    "annealing longer than the training": (
+        "  framework: beta_vae\n  model: conv64\n  latents: 9\n  beta: 1e-3\n",
+        "  framework: annealed_vae\n  model: conv64\n  latents: 9\n",
+        "5:14: framework.anneal_steps is 100000; valid: at most 100, the steps of the training",
+    ),
+    "optimiser of a baseline": (
+        "  framework: beta_vae\n  model: conv64\n  latents: 9\n  beta: 1e-3\n  steps: 100\n",
+        "  framework: pca\n  model: linear\n  latents: 9\n  optimizer.lr: 1e-4\n  steps: 1\n",
+        "8:17: optimizer is adam; valid: leave it out, as pca is not trained by gradients",
+    ),
+    "parameter of the other variant": (
+        "  framework: beta_vae\n  model: conv64\n  latents: 9\n  beta: 1e-3\n",
+        "  framework: capacity_vae\n  model: conv64\n  latents: 9\n"
+        "  framework.window_steps: 5\n  framework.anneal_steps: 5\n",
+        "8:27: framework.window_steps is 5; valid: leave it out, as variant is spread",
     ),
     "unknown parameter": (
         "grid_size",
@@ -159,7 +206,7 @@ BAD = {
     "missing part": (
         "  model: conv64\n",
         "",
-        "3:1: model is missing; valid: conv64, conv64_disent",
+        f"3:1: model is missing; valid: {', '.join(MODELS)}",
     ),
     "missing beta": ("  beta: 1e-3\n", "", "3:1: beta is missing; valid: a number, as beta_vae "),
     "missing study": ("study: s\n", "", "1:1: study is missing; valid: a name for the study"),
@@ -256,6 +303,17 @@ def test_a_bad_file_dies_with_one_line(load: Load, good: str, bad: str, message:
 def test_every_is_at_most_the_steps_of_the_shortest_trial(load: Load) -> None:
     with pytest.raises(GridError, match="every is 50, and a trial has 40 steps; valid: 1 to 40"):
         load(GOOD.replace("seed: [0, 1]", "steps: [40, 100]"))
+
+
+def test_every_is_about_what_is_trained_in_steps(load: Load) -> None:
+    cases = "cases:\n  - {framework: beta_vae, beta: 1e-3}\n"
+    cases += "  - {framework: pca, model: linear, steps: 1}\n"
+    good = GOOD.replace("  beta: 1e-3\n", "").replace("[mean, sampled]", "[mean]")
+    grid = load(good + cases)
+    assert [trial.steps for trial in grid.trials] == [100, 100, 1, 1]
+    alone = good.replace("steps: 100", "steps: 1")
+    with pytest.raises(GridError, match="every is 50, and a trial has 1 steps; valid: 1 to 1"):
+        load(alone.replace("framework: beta_vae", "framework: ica").replace("conv64", "linear"))
 
 
 def test_more_than_a_million_trials_are_refused_by_counting(load: Load) -> None:
@@ -431,3 +489,13 @@ def test_trials_and_settings_need_the_standard_library_only(module: str) -> None
         text=True,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_sampled_codes_are_refused_of_a_framework_without_a_posterior(load: Load) -> None:
+    text = """study: s
+trial: {dataset: xysquares, framework: autoencoder, model: conv64, latents: 2, steps: 1}
+evaluate: {metrics: [mig], representations: [mean, sampled]}
+"""
+    with pytest.raises(GridError, match="3:45: sampled codes are of a posterior, and autoencoder"):
+        load(text)
+    load(text.replace("[mean, sampled]", "[mean]"))

@@ -1,11 +1,31 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
 from grids.configuration import PARTS
-from grids.parts import DATASETS, METRICS, AdaGVAE, Adam, Part, XYObject, XYSquares
+from grids.parts import (
+    DATASETS,
+    FRAMEWORKS,
+    METRICS,
+    Adagrad,
+    AdaGVAE,
+    Adam,
+    AdaMLVAE,
+    AnnealedVAE,
+    BetaTCVAE,
+    CapacityVAE,
+    FactorVAE,
+    Gaussian,
+    LinearSchedule,
+    Part,
+    Schedule,
+    StepSchedule,
+    XYObject,
+    XYSquares,
+)
 
 PINNED = {
     "dsprites": {"standardise": False},
@@ -56,7 +76,25 @@ PINNED = {
     "song5": {"images": 1_000_000, "scale": "half"},
     "song6": {"images": 1_000_000, "scale": "half", "colour": "hue"},
     "song7": {"images": 1_000_000, "colour": "hue"},
+    "vae": {},
+    "autoencoder": {},
     "beta_vae": {},
+    # disentanglement_lib's gamma and threshold; C of Burgess et al. on dSprites.
+    "annealed_vae": {"gamma": 1000.0, "capacity_nats": 25.0, "anneal_steps": 100_000},
+    # disentanglement_lib's discriminator and its Adam; gamma is the least of Locatello's six.
+    "factor_vae": {
+        "gamma": 10.0,
+        "permutation": "batch",
+        "layers": 6,
+        "width": 1000,
+        "discriminator_lr": 1e-4,
+        "discriminator_beta1": 0.5,
+        "discriminator_beta2": 0.9,
+    },
+    "beta_tc_vae": {"estimator": "weighted"},
+    # Locatello's factors of the diagonal; lambda_od is among his six.
+    "dip_vae_i": {"lambda_od": 10.0, "lambda_d_factor": 10.0},
+    "dip_vae_ii": {"lambda_od": 10.0, "lambda_d_factor": 1.0},
     "ada_gvae": {
         "averaging": "gvae",
         "divergence": "symmetric",
@@ -64,14 +102,54 @@ PINNED = {
         "k": None,
         "threshold_ratio": 0.5,
     },
+    "ada_ml_vae": {
+        "divergence": "symmetric",
+        "k_rule": "orig",
+        "k": None,
+        "threshold_ratio": 0.5,
+    },
+    "capacity_vae": {
+        "variant": "spread",
+        "gamma": 100.0,
+        "capacity_nats": 5.0,
+        "smallest_capacity_nats": 0.0,
+        "anneal_steps": 100_000,
+        "window_steps": 1000,
+        "rise_nats": 0.5,
+        "settled_ratio": 0.05,
+        "weight_growth": 1.1,
+        "weight_limit": 10.0,
+    },
+    # Fil: whitening, 400 iterations; the rest are scikit-learn's defaults.
+    "pca": {"whiten": True},
+    "ica": {
+        "whitening": "unit_variance",
+        "algorithm": "parallel",
+        "contrast": "logcosh",
+        "largest_iterations": 400,
+        "tolerance": 1e-4,
+    },
     "conv64": {},
     "conv64_disent": {},
-    "mse": {},
+    "conv_locatello": {},
+    "mlp_higgins": {},
+    "conv_burgess": {},
+    "conv_song": {},
+    "linear": {},
+    "mse": {"activation": "linear"},
     "bernoulli": {},
+    "gaussian": {"sigma": 1.0, "learned": False, "activation": "linear"},
     "mse_boxblur": {"radius": 31, "weight": 3969.0},
     "adam": {"lr": 0.001, "beta1": 0.9, "beta2": 0.999, "eps": 1e-08},
+    "adagrad": {"lr": 0.01, "eps": 1e-10},
 }
 """Identities leave defaults out: a default that changes would give old ids a new meaning."""
+
+PINNED_SCHEDULES = {
+    "constant": {},
+    "step": {"factor": 0.2, "at": 0.75},  # Fil: a fifth after three quarters
+    "linear": {"start": 0.0, "end": 1.0, "steps": None},
+}
 
 
 def every_part() -> list[tuple[str, type[Part]]]:
@@ -80,7 +158,8 @@ def every_part() -> list[tuple[str, type[Part]]]:
 
 @pytest.mark.parametrize(("name", "part"), every_part())
 def test_every_default_is_pinned(name: str, part: type[Part]) -> None:
-    assert {field.name: field.default for field in dataclasses.fields(part)} == PINNED[name]
+    pinned: dict[str, Any] = PINNED_SCHEDULES if issubclass(part, Schedule) else PINNED
+    assert {field.name: field.default for field in dataclasses.fields(part)} == pinned[name]
 
 
 @pytest.mark.parametrize(("name", "part"), every_part())
@@ -152,6 +231,58 @@ def test_squares_have_six_factors_and_one_channel_a_colour() -> None:
             lambda: AdaGVAE(threshold_ratio=1.1),
             "threshold_ratio is 1.1; valid: a number of at least 0 and at most 1",
         ),
+        (
+            lambda: AdaGVAE(averaging="ml_vae"),  # type: ignore[arg-type]
+            "averaging is 'ml_vae'; did you mean gvae? valid: gvae, gvae_std, disent_0_5",
+        ),
+        (
+            lambda: AdaMLVAE(k_rule="fixed"),
+            "k is missing; valid: an integer, as k_rule is fixed",
+        ),
+        (lambda: AdaMLVAE(k=2), "k is 2; valid: null, unless k_rule is fixed"),
+        (
+            lambda: AnnealedVAE(anneal_steps=0),
+            "anneal_steps is 0; valid: an integer of at least 1",
+        ),
+        (
+            lambda: FactorVAE(permutation="half"),  # type: ignore[arg-type]
+            "permutation is 'half'; did you mean halves? valid: batch, second_batch, halves",
+        ),
+        (
+            lambda: FactorVAE(layers=0),
+            "layers is 0; valid: an integer of at least 1 and at most 20",
+        ),
+        (
+            lambda: FactorVAE(discriminator_beta2=1),
+            "discriminator_beta2 is 1; valid: a number of at least 0 and below 1",
+        ),
+        (
+            lambda: BetaTCVAE(estimator="mss"),  # type: ignore[arg-type]
+            "estimator is 'mss'; valid: weighted, stratified",
+        ),
+        (
+            lambda: CapacityVAE(window_steps=10),
+            "window_steps is 10; valid: leave it out, as variant is spread",
+        ),
+        (
+            lambda: CapacityVAE(weight_limit=2.0),
+            "weight_limit is 2.0; valid: leave it out, as variant is spread",
+        ),
+        (
+            lambda: CapacityVAE(variant="settle", smallest_capacity_nats=1.0),
+            "smallest_capacity_nats is 1.0; valid: leave it out, as variant is settle",
+        ),
+        (
+            lambda: CapacityVAE(capacity_nats=1, smallest_capacity_nats=2),
+            "smallest_capacity_nats is 2; valid: at most capacity_nats, which is 1",
+        ),
+        (lambda: Gaussian(sigma=0), "sigma is 0; valid: a number above 0"),
+        (lambda: StepSchedule(at=1), "at is 1; valid: a number above 0 and below 1"),
+        (
+            lambda: LinearSchedule(steps=0),
+            "steps is 0; valid: an integer of at least 1, or null",
+        ),
+        (lambda: Adagrad(eps=0), "eps is 0; valid: a number above 0"),
         (lambda: Adam(lr=0), "lr is 0; valid: a number above 0"),
         (lambda: Adam(beta2=1), "beta2 is 1; valid: a number of at least 0 and below 1"),
     ],
@@ -160,6 +291,33 @@ def test_a_wrong_parameter_is_named_with_what_is_valid(make, message: str) -> No
     with pytest.raises(ValueError) as caught:
         make()
     assert str(caught.value) == message
+
+
+def test_parameters_of_the_variant_are_taken() -> None:
+    assert CapacityVAE(smallest_capacity_nats=2.0).smallest_capacity_nats == 2.0
+    assert CapacityVAE(variant="settle", window_steps=10, weight_limit=2.0).window_steps == 10
+
+
+def test_what_each_framework_says_of_its_beta_its_rows_and_its_schedule() -> None:
+    conventions = {name: framework.conventions for name, framework in FRAMEWORKS.items()}
+    assert {name: found for name, found in conventions.items() if found} == {
+        "beta_vae": ("mean", "sum"),
+        "beta_tc_vae": ("sum",),
+        "ada_gvae": ("mean", "sum"),
+        "ada_ml_vae": ("mean", "sum"),
+    }
+    assert [name for name, f in FRAMEWORKS.items() if not f.posterior] == [
+        "autoencoder",
+        "pca",
+        "ica",
+    ]
+    rows = {"batch": (1, 1), "second_batch": (2, 1), "halves": (1, 2)}
+    for permutation, expected in rows.items():
+        framework = FactorVAE(permutation=permutation)  # type: ignore[arg-type]
+        assert (framework.drawn_per_row, framework.rows_multiple) == expected
+    assert AnnealedVAE().longest_schedule == ("anneal_steps", 100_000)
+    assert CapacityVAE(anneal_steps=7).longest_schedule == ("anneal_steps", 7)
+    assert FactorVAE().longest_schedule is None
 
 
 def test_spacing_up_to_the_last_that_leaves_two_positions() -> None:

@@ -145,7 +145,7 @@ def test_include_adds_after_the_exclusion(load: Load) -> None:
         ),
         (
             "grid: {framework: [beta_vae], framework.k_rule: [orig]}\n",
-            "9:31: framework.k_rule is not a parameter of beta_vae (but of ada_gvae)",
+            "9:31: framework.k_rule is not a parameter of beta_vae (but of ada_gvae, ada_ml_vae)",
         ),
         ("cases: [{latens: 1}]\n", "9:10: unknown key 'latens'; did you mean latents?"),
         ("cases: [{gird: {}}]\n", "9:10: unknown key 'gird'; did you mean grid?"),
@@ -194,7 +194,7 @@ cases:                                     # in place of the six methods
   - {{framework: ada_gvae, grid: {{framework.threshold_ratio: [0.1, 0.2, 0.3, 0.4, 0.6, 0.7]}}}}
   - framework: {{name: ada_gvae, k_rule: fixed}}
     grid: {{framework.k: [1, 2, 3, 4, 5, 6]}}
-  - framework: {{name: ada_gvae, averaging: ml_vae}}
+  - framework: ada_ml_vae
     grid: {{framework.threshold_ratio: [0.1, 0.2, 0.3, 0.4, 0.6, 0.7]}}
   - {{framework: {{name: ada_gvae, divergence: forward}}, grid: {{beta: [1, 2, 4, 6, 8, 10]}}}}
   - {{framework: {{name: ada_gvae, divergence: reverse}}, grid: {{beta: [5, 10, 25, 50, 75, 100]}}}}
@@ -206,10 +206,8 @@ def test_locatello_has_12600_trials(load: Load) -> None:
     assert len({trial.trial_id for trial in grid.trials}) == len(grid.trials) == 12_600
     cells = Counter(rows(grid, "dataset.spacing"))
     assert len(cells) == 7 and set(cells.values()) == {1800}
-    names = ("k_rule", "averaging", "divergence")
-    methods = Counter(
-        tuple(trial.columns().get(f"framework.{name}") for name in names) for trial in grid.trials
-    )
+    names = ("framework", "framework.k_rule", "framework.divergence")
+    methods = Counter(tuple(trial.columns().get(name) for name in names) for trial in grid.trials)
     assert len(methods) == 6 and set(methods.values()) == {2100}
 
 

@@ -13,10 +13,39 @@ from grids.columns import COLUMN_TYPES, column_types
 from grids.configuration import PARTS, canonical_json
 from grids.datasets import DATASETS
 from grids.fields import FieldError
-from grids.parts import MSE, AdaGVAE, Adam, Bernoulli, BetaVAE, Conv64, Conv64Disent, XYSquares
-from grids.trial import CODE_EPOCH, Trial
+from grids.parts import (
+    ICA,
+    MODELS,
+    MSE,
+    PCA,
+    VAE,
+    Adagrad,
+    AdaGVAE,
+    Adam,
+    AdaMLVAE,
+    AnnealedVAE,
+    Bernoulli,
+    BetaTCVAE,
+    BetaVAE,
+    CapacityVAE,
+    ConstantSchedule,
+    Conv64,
+    Conv64Disent,
+    ConvBurgess,
+    FactorVAE,
+    Framework,
+    Gaussian,
+    LinearModel,
+    LinearSchedule,
+    MLPHiggins,
+    StepSchedule,
+    XYColumns,
+    XYSquares,
+)
+from grids.trial import CODE_EPOCH, LARGEST_EPOCH, Trial
 
 NAMES = ", ".join(DATASETS)
+MODEL_NAMES = ", ".join(MODELS)
 
 
 def trial(**changes: Any) -> Trial:
@@ -29,6 +58,15 @@ def trial(**changes: Any) -> Trial:
         "steps": 1200,
     }
     return Trial(**(values | changes))
+
+
+def without_beta(framework: Framework, **changes: Any) -> Trial:
+    return trial(**({"framework": framework, "beta": None, "steps": 200_000} | changes))
+
+
+def baseline(framework: Framework | None = None, **changes: Any) -> Trial:
+    values: dict[str, Any] = {"model": LinearModel(), "steps": 1, "batch_size": 2500}
+    return without_beta(framework or PCA(), **(values | changes))
 
 
 def any_trial() -> st.SearchStrategy[Trial]:
@@ -44,11 +82,17 @@ def any_trial() -> st.SearchStrategy[Trial]:
         st.builds(BetaVAE)
         | st.builds(
             AdaGVAE,
-            averaging=st.sampled_from(["gvae", "ml_vae"]),
+            averaging=st.sampled_from(["gvae", "gvae_std"]),
             k_rule=st.sampled_from(["orig", "uniform"]),
             threshold_ratio=ratios,
         )
         | st.builds(AdaGVAE, k_rule=st.just("fixed"), k=st.integers(1, 6), threshold_ratio=ratios)
+        | st.builds(AdaMLVAE, threshold_ratio=ratios)
+    )
+    schedules = (
+        st.builds(ConstantSchedule)
+        | st.builds(StepSchedule, factor=ratios, at=st.floats(0.1, 0.9))
+        | st.builds(LinearSchedule, start=ratios)
     )
     return st.builds(
         Trial,
@@ -56,9 +100,12 @@ def any_trial() -> st.SearchStrategy[Trial]:
         framework=frameworks,
         beta=st.floats(0, 1e6),
         beta_convention=st.sampled_from(["mean", "sum"]),
-        model=st.sampled_from([Conv64(), Conv64Disent()]),
-        latents=st.integers(1, 1000),
-        optimizer=st.builds(Adam, lr=st.floats(1e-6, 1)),
+        beta_schedule=schedules,
+        model=st.sampled_from([Conv64(), Conv64Disent(), MLPHiggins()]),
+        latents=st.integers(1, 256),
+        optimizer=st.builds(Adam, lr=st.floats(1e-6, 1))
+        | st.builds(Adagrad, lr=st.floats(1e-6, 1)),
+        lr_schedule=schedules,
         steps=st.integers(1, 10**6),
         seed=st.integers(0, 2**63 - 1),
     )
@@ -93,9 +140,12 @@ def test_every_default_of_a_trial_is_pinned() -> None:
     assert defaults == {
         "beta": None,
         "beta_convention": "mean",
+        "beta_schedule": ConstantSchedule(),
         "reconstruction": MSE(),
         "optimizer": Adam(),
+        "lr_schedule": ConstantSchedule(),
         "batch_size": 64,
+        "sampling": "with_replacement",
         "precision": "fp32",
         "seed": 0,
     }
@@ -151,12 +201,15 @@ def test_each_field_moves_the_id() -> None:
         "framework": AdaGVAE(),
         "beta": 2.0,
         "beta_convention": "sum",
+        "beta_schedule": LinearSchedule(),
         "model": Conv64Disent(),
         "latents": 10,
         "reconstruction": PARTS["reconstruction"]["bernoulli"](),
         "optimizer": Adam(eps=1e-7),
+        "lr_schedule": StepSchedule(),
         "steps": 1,
         "batch_size": 1,
+        "sampling": "without_replacement",
         "precision": "tf32",
         "seed": 1,
     }
@@ -195,16 +248,88 @@ def test_canonical_json_has_one_spelling() -> None:
             {"seed": 10**5000},
             "seed is an integer beyond 64 bits; valid: an integer of at least 0",
         ),
-        ({"model": "conv64"}, "model is 'conv64'; valid: conv64, conv64_disent"),
+        ({"model": "conv64"}, f"model is 'conv64'; valid: {MODEL_NAMES}"),
+        (
+            {"lr_schedule": MSE()},
+            "lr_schedule is MSE(activation='linear'); valid: constant, step, linear",
+        ),
         (
             {"dataset": XYSquares(image_size=32)},
-            "model is conv64, for images of side 64, while those of xysquares have 32; "
+            "model is conv64, for images of side 64, while those of xysquares are 32x32; "
             "valid: equal sides",
+        ),
+        (
+            {"dataset": XYSquares(image_size=48), "model": ConvBurgess()},
+            "model is conv_burgess, for images of side 32 or 64, while those of xysquares are "
+            "48x48; valid: equal sides",
+        ),
+        ({"latents": 257}, "latents is 257; valid: at most 256, as model is conv64"),
+        (
+            {
+                "model": LinearModel(),
+                "latents": 257,
+                "dataset": XYSquares(image_size=16, rgb=False),
+            },
+            "latents is 257; valid: at most 256, as model is linear",
         ),
         (
             {"reconstruction": Bernoulli(), "dataset": XYSquares(standardise=True)},
             "reconstruction is bernoulli, whose targets are in [0, 1], and dataset.standardise is "
-            "true; valid: mse, or standardise: false",
+            "true; valid: standardise: false, or mse with a linear output",
+        ),
+        (
+            {
+                "reconstruction": Gaussian(activation="sigmoid"),
+                "dataset": XYSquares(standardise=True),
+            },
+            "reconstruction is gaussian with a sigmoid, whose targets are in [0, 1], and "
+            "dataset.standardise is true; valid: standardise: false, or mse with a linear output",
+        ),
+        (
+            {"framework": VAE()},
+            "beta is 1.0; valid: leave it out, as vae has no beta",
+        ),
+        (
+            {"framework": VAE(), "beta": None, "beta_convention": "sum"},
+            "beta_convention is sum; valid: leave it out, as vae has no beta",
+        ),
+        (
+            {"framework": VAE(), "beta": None, "beta_schedule": LinearSchedule()},
+            "beta_schedule is linear; valid: leave it out, as vae has no beta",
+        ),
+        (
+            {"framework": AnnealedVAE(anneal_steps=10)},
+            "beta is 1.0; valid: leave it out, as annealed_vae has no beta",
+        ),
+        (
+            {"framework": BetaTCVAE()},
+            "beta_convention is mean; valid: sum, as framework is beta_tc_vae",
+        ),
+        (
+            {"framework": AdaMLVAE(), "beta": None},
+            "beta is missing; valid: a number, as ada_ml_vae has one",
+        ),
+        (
+            {"framework": AdaGVAE(), "dataset": DATASETS["cifar10"](), "model": ConvBurgess()},
+            "framework is ada_gvae, whose pairs share factors, and cifar10 has 0; "
+            "valid: a dataset of at least 2 factors",
+        ),
+        (
+            {"framework": AdaMLVAE(), "dataset": DATASETS["song1"]()},
+            "framework is ada_ml_vae, whose pairs share factors, and song1 has 0; "
+            "valid: a dataset of at least 2 factors",
+        ),
+        (
+            {"framework": AdaMLVAE(k_rule="fixed", k=4), "dataset": XYColumns()},
+            "framework.k is 4; valid: at most 3, the number of factors of xycolumns",
+        ),
+        (
+            {"lr_schedule": LinearSchedule(steps=1201)},
+            "lr_schedule.steps is 1201; valid: at most 1200, the steps of the training",
+        ),
+        (
+            {"beta_schedule": LinearSchedule(steps=1201)},
+            "beta_schedule.steps is 1201; valid: at most 1200, the steps of the training",
         ),
         (
             {"framework": AdaGVAE(k_rule="fixed", k=7)},
@@ -213,9 +338,140 @@ def test_canonical_json_has_one_spelling() -> None:
     ],
 )
 def test_a_wrong_trial_says_what_is_valid(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(FieldError) as caught:
         trial(**changes)
     assert str(caught.value) == message
+
+
+SMALL = XYSquares(grid_size=2)  # 2^6 images
+
+
+@pytest.mark.parametrize(
+    ("framework", "changes", "message"),
+    [
+        (
+            AnnealedVAE(),
+            {"steps": 99_999},
+            "framework.anneal_steps is 100000; valid: at most 99999, the steps of the training",
+        ),
+        (
+            CapacityVAE(anneal_steps=11),
+            {"steps": 10},
+            "framework.anneal_steps is 11; valid: at most 10, the steps of the training",
+        ),
+        (
+            FactorVAE(permutation="halves"),
+            {"batch_size": 63},
+            "batch_size is 63; valid: a multiple of 2, as framework.permutation is halves",
+        ),
+        (
+            VAE(),
+            {"sampling": "without_replacement", "dataset": SMALL, "batch_size": 65},
+            "sampling is without_replacement, of 64 images of xysquares, and a step takes 65; "
+            "valid: with_replacement, or a smaller batch_size",
+        ),
+        (
+            FactorVAE(permutation="second_batch"),
+            {"sampling": "without_replacement", "dataset": SMALL, "batch_size": 33},
+            "sampling is without_replacement, of 64 images of xysquares, and a step takes 66; "
+            "valid: with_replacement, or a smaller batch_size",
+        ),
+        (
+            VAE(),
+            {
+                "sampling": "without_replacement",
+                "dataset": XYSquares(spacing=2, grid_size=None),
+            },
+            "sampling is without_replacement, of 594823321 images of xysquares; "
+            f"valid: with_replacement, beyond {LARGEST_EPOCH} images",
+        ),
+        (
+            VAE(),
+            {"sampling": "without"},
+            "sampling is 'without'; valid: with_replacement, without_replacement",
+        ),
+    ],
+)
+def test_a_wrong_batch_or_schedule_of_a_framework_without_beta(
+    framework: Framework, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(FieldError) as caught:
+        without_beta(framework, **changes)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("framework", "changes"),
+    [
+        (AnnealedVAE(), {"steps": 100_000}),
+        (FactorVAE(permutation="halves"), {"batch_size": 62}),
+        (FactorVAE(), {"batch_size": 63}),
+        (VAE(), {"sampling": "without_replacement", "dataset": SMALL, "batch_size": 64}),
+        (
+            FactorVAE(permutation="second_batch"),
+            {"sampling": "without_replacement", "dataset": SMALL, "batch_size": 32},
+        ),
+        (VAE(), {"lr_schedule": LinearSchedule(steps=10), "steps": 10}),
+        (VAE(), {"model": MLPHiggins(), "latents": 1000, "dataset": XYSquares(image_size=20)}),
+        (VAE(), {"model": ConvBurgess(), "dataset": DATASETS["cifar10"]()}),
+        (VAE(), {"model": ConvBurgess(), "dataset": XYSquares(image_size=32), "latents": 256}),
+    ],
+)
+def test_the_largest_that_is_valid_is_taken(framework: Framework, changes: dict[str, Any]) -> None:
+    made = without_beta(framework, **changes)
+    assert Trial.from_dict(made.to_dict()).trial_id == made.trial_id
+    assert (made.beta_sum, made.beta_mean) == (None, None)
+
+
+@pytest.mark.parametrize("name", ["pca", "ica"])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": Conv64()}, "model is conv64; valid: linear, as {name} is"),
+        ({"steps": 2}, "steps is 2; valid: 1, as {name} is fitted once, to one batch"),
+        (
+            {"latents": 11, "batch_size": 10},
+            "latents is 11; valid: at most batch_size, the 10 images that {name} is fitted to",
+        ),
+        (
+            {"reconstruction": Bernoulli()},
+            "reconstruction is bernoulli; valid: mse, as {name} has it",
+        ),
+        (
+            {"optimizer": Adagrad()},
+            "optimizer is adagrad; valid: leave it out, as {name} is not trained by gradients",
+        ),
+        (
+            {"optimizer": Adam(lr=1e-4)},
+            "optimizer is adam; valid: leave it out, as {name} is not trained by gradients",
+        ),
+        (
+            {"lr_schedule": StepSchedule()},
+            "lr_schedule is step; valid: leave it out, as {name} is not trained by gradients",
+        ),
+        (
+            {"precision": "bf16"},
+            "precision is bf16; valid: leave it out, as {name} is not trained by gradients",
+        ),
+        ({"beta": 4.0}, "beta is 4.0; valid: leave it out, as {name} has no beta"),
+    ],
+)
+def test_a_baseline_takes_only_what_it_uses(
+    name: str, changes: dict[str, Any], message: str
+) -> None:
+    framework = {"pca": PCA(), "ica": ICA()}[name]
+    assert baseline(framework).framework == framework
+    with pytest.raises(FieldError) as caught:
+        baseline(framework, **changes)
+    assert str(caught.value) == message.format(name=name)
+
+
+def test_images_are_counted_with_their_nuisance_unless_it_is_random_numbers() -> None:
+    assert trial().images == 8**6
+    assert trial(dataset=DATASETS["smallnorb"]()).images == 48_600
+    assert trial(dataset=DATASETS["color_dsprites"]()).images == 737_280
+    cifar = trial(dataset=DATASETS["cifar10"](), model=ConvBurgess())
+    assert cifar.images == 50_000
 
 
 @pytest.mark.parametrize(
@@ -233,7 +489,7 @@ def test_a_wrong_trial_says_what_is_valid(changes: dict[str, Any], message: str)
         (
             {"framework": {"name": "beta_vae", "k": 1}},
             "framework.k",
-            "framework.k is not a parameter of beta_vae (but of ada_gvae); valid: none",
+            "framework.k is not a parameter of beta_vae (but of ada_gvae, ada_ml_vae); valid: none",
         ),
     ],
 )
@@ -248,7 +504,7 @@ def test_from_dict_names_all_that_is_missing_in_one_line() -> None:
     with pytest.raises(FieldError) as caught:
         Trial.from_dict({"dataset": "xysquares", "beta": 1.0, "framework": "beta_vae"})
     assert str(caught.value) == (
-        "model is missing; valid: conv64, conv64_disent; missing too: latents, steps"
+        f"model is missing; valid: {MODEL_NAMES}; missing too: latents, steps"
     )
 
 

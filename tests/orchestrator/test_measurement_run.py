@@ -128,6 +128,15 @@ def test_on_ray_the_distances_are_the_same(
             "dataset.standardise is true; valid: false",
         ),
         (
+            "study: s\nmeasurement: {dataset: xysquares, reconstruction: gaussian}\n",
+            "reconstruction is gaussian; valid: mse, bernoulli, mse_boxblur",
+        ),
+        (
+            "study: s\n"
+            "measurement: {dataset: xysquares, reconstruction: {name: mse, activation: tanh}}\n",
+            "reconstruction.activation is tanh; valid: linear",
+        ),
+        (
             "study: s\nmeasurement: {dataset: xysquares}\nevaluate: {metrics: [mig]}\n",
             "metrics score trials",
         ),
@@ -173,4 +182,4 @@ def test_importance_prints_the_table_beside_the_published_numbers(
     assert rows[-1]["distance_mean"] == pytest.approx(0.030762, abs=5 * 0.002238 / 200**0.5)
     assert len(load(tmp_path / "importance").attempts) == 1
     wrong = latentgrid(*command, "--reconstruction", "mae")
-    assert wrong.returncode == 2 and "valid: mse, bernoulli, mse_boxblur" in wrong.stderr
+    assert wrong.returncode == 2 and "valid: mse, bernoulli, gaussian, mse_boxblur" in wrong.stderr

@@ -107,9 +107,9 @@ def test_a_foreign_table_is_refused(folder: StudyFolder) -> None:
 
 def test_a_column_that_this_code_does_not_know_is_not_dropped_silently(folder: StudyFolder) -> None:
     path = published(folder)
-    table = TRIALS.empty_table().append_column("framework.gamma", pa.array([], pa.float64()))
+    table = TRIALS.empty_table().append_column("framework.warmth", pa.array([], pa.float64()))
     pq.write_table(with_version(table, b"1"), path)
-    assert "column 'framework.gamma' is not of this code's table trials" in refused(folder)
+    assert "column 'framework.warmth' is not of this code's table trials" in refused(folder)
 
 
 def test_a_column_of_another_type_is_refused(folder: StudyFolder) -> None:

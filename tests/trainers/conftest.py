@@ -35,3 +35,22 @@ def small_trial() -> Callable[..., Trial]:
         return Trial(**(small | fields))
 
     return trial
+
+
+@pytest.fixture(scope="session")
+def trial_of(small_trial: Callable[..., Trial]) -> Callable[..., Trial]:
+    """A small trial of a framework by name, with what that framework asks for."""
+
+    def trial(name: str, **fields: Any) -> Trial:
+        cls = parts.FRAMEWORKS[name]
+        steps = fields.get("steps", 130)
+        asked: dict[str, Any] = {"beta": None, "framework": cls()}
+        if hasattr(cls, "anneal_steps"):
+            asked["framework"] = cls(anneal_steps=max(steps // 2, 1))  # type: ignore[call-arg]
+        if cls.conventions:
+            asked |= {"beta": 1e-3, "beta_convention": cls.conventions[0]}
+        if cls.closed_form:
+            asked |= {"model": parts.LinearModel(), "steps": 1, "batch_size": 40}
+        return small_trial(**(asked | fields))
+
+    return trial

@@ -39,6 +39,7 @@ def test_rows_are_cells_of_the_grid_with_the_last_factor_fastest(
             dataset.images(factors, torch.zeros(len(factors), dtype=torch.int64))
         )
         mean, logvar = model.encode(images)
+    assert codes.logvar is not None
     assert codes.mean.shape == codes.logvar.shape == (1, 12, 3)
     assert codes.mean.dtype == codes.logvar.dtype == np.float32
     np.testing.assert_allclose(codes.mean[0], mean, atol=1e-6)
@@ -53,3 +54,13 @@ def test_the_whole_grid_is_encoded_whatever_the_batch_size(model: VAE, dataset: 
         encode(model, dataset, device="cpu", batch_size=100).mean, codes.mean, atol=1e-6
     )
     assert np.array_equal(encode(model, dataset, device="cpu").mean, codes.mean)
+
+
+@pytest.mark.parametrize("name", ["autoencoder", "pca", "ica"])
+def test_codes_without_a_posterior_have_no_variances(
+    trial_of: MakeTrial, dataset: XYSquares, name: str
+) -> None:
+    made = make_model(trial_of(name), device="cpu")
+    codes = encode(made, dataset, device="cpu", posterior=False)
+    assert codes.logvar is None
+    assert codes.mean.shape == (1, 3**6, 3)

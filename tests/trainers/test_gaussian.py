@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -70,12 +70,14 @@ def test_divergences_from_the_standard_normal_have_the_known_values(
         assert float(divergence(*posteriors)) == pytest.approx(expected[name], abs=1e-6)
 
 
+@settings(deadline=None)
 @given(MEANS, LOGVARS, MEANS, LOGVARS)
 def test_kl_is_its_integral(m1: float, l1: float, m2: float, l2: float) -> None:
     value = float(gaussian.kl(*tensors(m1, l1, m2, l2)))
     assert value == pytest.approx(kl_by_integration(m1, l1, m2, l2), rel=1e-8, abs=1e-8)
 
 
+@settings(deadline=None)
 @given(MEANS, LOGVARS, MEANS, LOGVARS)
 def test_the_divergences_agree_with_each_other(m1: float, l1: float, m2: float, l2: float) -> None:
     there, back = tensors(m1, l1, m2, l2), tensors(m2, l2, m1, l1)
@@ -107,6 +109,7 @@ def test_averages_have_the_known_values(
         assert (float(mean), math.exp(float(logvar))) == pytest.approx(expected, abs=1e-6)
 
 
+@settings(deadline=None)
 @given(MEANS, LOGVARS, MEANS, LOGVARS)
 def test_averages_are_their_definitions(m1: float, l1: float, m2: float, l2: float) -> None:
     v1, v2 = math.exp(l1), math.exp(l2)
@@ -118,7 +121,21 @@ def test_averages_are_their_definitions(m1: float, l1: float, m2: float, l2: flo
     assert float(mean) == pytest.approx(variance / 2 * (m1 / v1 + m2 / v2), abs=1e-12)
 
 
-@given(MEANS, LOGVARS, st.sampled_from(["gvae", "ml_vae"]))
+@settings(deadline=None)
+@given(MEANS, LOGVARS, MEANS, LOGVARS)
+def test_averages_of_disent_are_their_definitions(
+    m1: float, l1: float, m2: float, l2: float
+) -> None:
+    v1, v2 = math.exp(l1), math.exp(l2)
+    mean, logvar = gaussian.gvae_std_average(*tensors(m1, l1, m2, l2))
+    deviation = (math.sqrt(v1) + math.sqrt(v2)) / 2
+    assert (float(mean), float(logvar.exp())) == pytest.approx(((m1 + m2) / 2, deviation**2))
+    mean, logvar = gaussian.disent_0_5_average(*tensors(m1, l1, m2, l2))
+    assert (float(mean), float(logvar.exp())) == pytest.approx((m2, (v1 + v2) / 2))
+
+
+@settings(deadline=None)
+@given(MEANS, LOGVARS, st.sampled_from(sorted(gaussian.AVERAGES)))
 def test_averaging_equal_posteriors_changes_nothing(mean: float, logvar: float, rule: str) -> None:
     averages = gaussian.AVERAGES[rule](*tensors(mean, logvar, mean, logvar))
     assert [float(value) for value in averages] == pytest.approx([mean, logvar], abs=1e-14)
@@ -126,8 +143,9 @@ def test_averaging_equal_posteriors_changes_nothing(mean: float, logvar: float, 
 
 def test_a_variance_beyond_float32_is_averaged_without_overflow() -> None:
     posteriors = tensors(0, 200, 2, 200, dtype=torch.float32)
-    for average in gaussian.AVERAGES.values():
-        assert [float(value) for value in average(*posteriors)] == pytest.approx([1, 200])
+    for name, average in gaussian.AVERAGES.items():
+        mean = 2 if name == "disent_0_5" else 1
+        assert [float(value) for value in average(*posteriors)] == pytest.approx([mean, 200])
 
 
 @pytest.mark.parametrize(
@@ -137,6 +155,7 @@ def test_a_variance_beyond_float32_is_averaged_without_overflow() -> None:
         *gaussian.AVERAGES.values(),
         lambda m1, l1, m2, l2: gaussian.kl_from_standard_normal(m1, l1),
         lambda m1, l1, m2, l2: gaussian.sample(m1, l1, m2),
+        lambda m1, l1, m2, l2: gaussian.log_density(m1, m2, l2),
     ],
 )
 def test_gradients_are_those_of_the_values(function: Callable[..., Tensor]) -> None:
@@ -150,3 +169,14 @@ def test_gradients_are_those_of_the_values(function: Callable[..., Tensor]) -> N
 
 def test_a_sample_is_the_mean_plus_noise_in_standard_deviations() -> None:
     assert float(gaussian.sample(*tensors(3, math.log(4), -1.5))) == pytest.approx(0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_log_density_is_that_of_every_latent_and_broadcasts(dtype: torch.dtype) -> None:
+    z, mean = np.linspace(-3, 3, 7), np.array([[-1.0], [0.5]])
+    variance = np.array([[0.25], [4.0]])
+    given_as = [torch.tensor(value, dtype=dtype) for value in (z, mean, np.log(variance))]
+    found = gaussian.log_density(*given_as).numpy()
+    for row in range(2):
+        expected = np.log(density(z, mean[row, 0], variance[row, 0]))
+        np.testing.assert_allclose(found[row], expected, rtol=1e-5, atol=1e-6)

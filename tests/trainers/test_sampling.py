@@ -7,7 +7,7 @@ from scipy import stats
 from torch import Tensor
 
 from grids import parts
-from trainers.sampling import cells, pairs
+from trainers.sampling import Epochs, cells, images_of, pairs
 from trainers.streams import Stream, below, words
 
 PAIRS = 40_000
@@ -104,3 +104,57 @@ def test_the_first_of_a_pair_is_the_cell_of_a_batch() -> None:
 def test_one_factor_makes_no_pairs() -> None:
     with pytest.raises(ValueError, match="at least 2 factors; this one has 1"):
         pairs(0, 0, 4, torch.tensor([8]), parts.AdaGVAE())
+
+
+CPU = torch.device("cpu")
+
+
+def taken(epochs: Epochs, steps: range) -> Tensor:
+    numbers = []
+    for step in steps:
+        epochs.reach(step)
+        numbers.append(epochs.numbers(torch.tensor(step)))
+    return torch.cat(numbers)
+
+
+@pytest.mark.parametrize(("images", "batch_size"), [(64, 16), (60, 16), (7, 5), (5, 5), (1, 1)])
+def test_every_epoch_is_a_permutation_though_batches_cross_its_end(
+    images: int, batch_size: int
+) -> None:
+    steps = -(-4 * images // batch_size)
+    numbers = taken(Epochs(3, images, batch_size, CPU), range(steps))[: 4 * images]
+    orders = numbers.view(4, images)
+    assert torch.equal(orders.sort(dim=1).values, torch.arange(images).expand(4, -1))
+    if images > 16:
+        assert len(torch.unique(orders, dim=0)) == 4
+
+
+def test_an_epoch_is_reached_from_anywhere_with_the_same_order() -> None:
+    through = taken(Epochs(3, 60, 16, CPU), range(40))
+    for start in (1, 17, 39):
+        resumed = taken(Epochs(3, 60, 16, CPU), range(start, 40))
+        assert torch.equal(resumed, through[start * 16 :])
+    assert not torch.equal(taken(Epochs(4, 60, 16, CPU), range(40)), through)
+
+
+def test_every_order_of_an_epoch_is_as_likely() -> None:
+    orders = torch.stack([taken(Epochs(seed, 3, 3, CPU), range(1)) for seed in range(3000)])
+    _, counts = torch.unique(orders, dim=0, return_counts=True)
+    assert stats.chisquare(counts.numpy()).pvalue > 1e-3 and len(counts) == 6
+
+
+def test_numbered_images_are_cells_in_row_major_order_with_the_draw_fastest() -> None:
+    sizes = torch.tensor([2, 3, 4])
+    factors, draws = images_of(torch.arange(2 * 3 * 4 * 5), sizes, 5)
+    expected = np.stack(np.unravel_index(np.arange(120), (2, 3, 4, 5)), axis=1)
+    np.testing.assert_array_equal(torch.cat([factors, draws[:, None]], dim=1), expected)
+    factors, draws = images_of(torch.arange(7), torch.empty(0, dtype=torch.int64), 7)
+    assert factors.shape == (7, 0) and draws.tolist() == list(range(7))
+
+
+def test_the_first_of_a_pair_may_be_given() -> None:
+    sizes = torch.tensor([8] * 6)
+    given = torch.zeros(16, 6, dtype=torch.int64)
+    framework = parts.AdaMLVAE(k_rule="fixed", k=2)
+    first, second = pairs(2, 9, 16, sizes, framework, given)
+    assert torch.equal(first, given) and ((second != 0).sum(dim=1) == 2).all()

@@ -14,31 +14,21 @@ from __future__ import annotations
 from torch import Tensor
 
 from grids.trial import Trial
-from trainers import gaussian
-from trainers.models import VAE
-from trainers.objectives.terms import Terms
-from trainers.reconstruction import reconstruction_of
+from trainers.models.vae import VAE
+from trainers.objectives.evidence import Evidence, evidence
+from trainers.objectives.step import Step, Terms
 
 
-def beta_vae(model: VAE, images_BCHW: Tensor, noise_BZ: Tensor, trial: Trial) -> Terms:
-    """Terms of one batch: float32 images on the model's scale, standard normal noise."""
-    mean_BZ, logvar_BZ = model.encode(images_BCHW)
-    output_BCHW = model.decode(gaussian.sample(mean_BZ, logvar_BZ, noise_BZ))
-    return beta_weighted(output_BCHW, images_BCHW, mean_BZ, logvar_BZ, trial)
+def beta_vae(model: VAE, step: Step, trial: Trial) -> Terms:
+    """Terms of one batch."""
+    found = evidence(model, step, trial)
+    elements = step.images_BCHW[0].numel()
+    loss = beta_weighted(found, step.beta, trial.beta_convention, elements)
+    return Terms(loss, found.reconstruction, found.kl_Z, found.own)
 
 
-def beta_weighted(
-    output_BCHW: Tensor, images_BCHW: Tensor, mean_BZ: Tensor, logvar_BZ: Tensor, trial: Trial
-) -> Terms:
-    """The equation above, from what the decoder made of the posterior's samples."""
-    assert trial.beta is not None
-    batch_size, latents = mean_BZ.shape
-    elements = images_BCHW[0].numel()
-    error_BCHW = reconstruction_of(trial.reconstruction).loss(output_BCHW, images_BCHW)
-    reconstruction = error_BCHW.sum() / batch_size
-    kl_Z = gaussian.kl_from_standard_normal(mean_BZ, logvar_BZ).mean(dim=0)
-    if trial.beta_convention == "mean":
-        loss = reconstruction / elements + trial.beta * kl_Z.sum() / latents
-    else:
-        loss = reconstruction + trial.beta * kl_Z.sum()
-    return Terms(loss, reconstruction, kl_Z, {})
+def beta_weighted(found: Evidence, beta: Tensor | float, convention: str, elements: int) -> Tensor:
+    """The equation above, in either convention, of images of so many elements."""
+    if convention == "mean":
+        return found.reconstruction / elements + beta * found.kl_Z.sum() / len(found.kl_Z)
+    return found.reconstruction + beta * found.kl_Z.sum()

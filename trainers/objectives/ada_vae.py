@@ -9,9 +9,9 @@ the posteriors of the shared latents are replaced by their average, and the loss
 on the two averaged posteriors: (r1 + r2) / 2 + beta (KL1 + KL2) / 2, in either convention.
 
 The comparison is strict, so a pair of equal posteriors shares nothing, which changes nothing
-(disent 8f061a87). disentanglement_lib's delta is twice KL(q1 || q2): the same latents are shared.
-disent up to 0.5.0 (so the runs of Michlo et al.) took mu2 for the average of mu1 and mu2, a mistake
-that its version 0.6.0 mended and that is not repeated here.
+(disent 8f061a87). disentanglement_lib's delta is twice KL(q1 || q2) and its threshold the middle
+bin of a histogram: the same latents are shared. `reverse` is disent's mode kl, `distance` and
+`sampled_distance` its modes dist and sampled_dist, the last with the noise of the step.
 """
 
 from __future__ import annotations
@@ -22,33 +22,43 @@ from torch import Tensor
 from grids import parts
 from grids.trial import Trial
 from trainers import gaussian
-from trainers.models import VAE
+from trainers.models.vae import VAE
 from trainers.objectives.beta_vae import beta_weighted
-from trainers.objectives.terms import Terms
+from trainers.objectives.evidence import evidence_of
+from trainers.objectives.step import Step, Terms
 
 
-def ada_gvae(model: VAE, images_BCHW: Tensor, noise_BZ: Tensor, trial: Trial) -> Terms:
+def ada_vae(model: VAE, step: Step, trial: Trial) -> Terms:
     """Terms of one batch of pairs: the first half of the rows, then their partners."""
-    assert isinstance(trial.framework, parts.AdaGVAE)
-    mean_BZ, logvar_BZ = model.encode(images_BCHW)
-    mean_BZ, logvar_BZ, shared_PZ = averaged(mean_BZ, logvar_BZ, trial.framework)
-    output_BCHW = model.decode(gaussian.sample(mean_BZ, logvar_BZ, noise_BZ))
-    terms = beta_weighted(output_BCHW, images_BCHW, mean_BZ, logvar_BZ, trial)
+    mean_BZ, logvar_BZ = model.encode(step.images_BCHW)
+    mean_BZ, logvar_BZ, shared_PZ = averaged(mean_BZ, logvar_BZ, step.noise_BZ, trial.framework)
+    found = evidence_of(mean_BZ, logvar_BZ, model, step, trial)
+    elements = step.images_BCHW[0].numel()
+    loss = beta_weighted(found, step.beta, trial.beta_convention, elements)
     shared_latents = shared_PZ.sum(dim=1, dtype=torch.float32).mean()
-    return terms._replace(framework={"shared_latents": shared_latents})
+    own = {**found.own, "shared_latents": shared_latents}
+    return Terms(loss, found.reconstruction, found.kl_Z, own)
 
 
 def averaged(
-    mean_BZ: Tensor, logvar_BZ: Tensor, framework: parts.AdaGVAE
+    mean_BZ: Tensor, logvar_BZ: Tensor, noise_BZ: Tensor, framework: parts.Framework
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Mean and log variance of the averaged posteriors, [B, Z], and which were shared, [B/2, Z]."""
+    assert isinstance(framework, parts.AdaGVAE | parts.AdaMLVAE)
+    averaging = framework.averaging if isinstance(framework, parts.AdaGVAE) else "ml_vae"
     mean1_PZ, mean2_PZ = mean_BZ.chunk(2)
     logvar1_PZ, logvar2_PZ = logvar_BZ.chunk(2)
     posteriors = (mean1_PZ, logvar1_PZ, mean2_PZ, logvar2_PZ)
     with torch.no_grad():
-        delta_PZ = gaussian.DIVERGENCES[framework.divergence](*posteriors)
+        if framework.divergence == "distance":
+            delta_PZ = (mean1_PZ - mean2_PZ).abs()
+        elif framework.divergence == "sampled_distance":
+            z1_PZ, z2_PZ = gaussian.sample(mean_BZ, logvar_BZ, noise_BZ).chunk(2)
+            delta_PZ = (z1_PZ - z2_PZ).abs()
+        else:
+            delta_PZ = gaussian.DIVERGENCES[framework.divergence](*posteriors)
         shared_PZ = shared(delta_PZ, framework.threshold_ratio)
-    average_mean_PZ, average_logvar_PZ = gaussian.AVERAGES[framework.averaging](*posteriors)
+    average_mean_PZ, average_logvar_PZ = gaussian.AVERAGES[averaging](*posteriors)
     return (
         torch.cat([torch.where(shared_PZ, average_mean_PZ, m) for m in (mean1_PZ, mean2_PZ)]),
         torch.cat([torch.where(shared_PZ, average_logvar_PZ, v) for v in (logvar1_PZ, logvar2_PZ)]),

@@ -1,0 +1,157 @@
+"""The frameworks and the networks as lists: for the terminal, for programs, for the README.
+
+All of it is read from the declarations in `grids`. `python -m orchestrator.catalogue` rewrites the
+tables of README.md, each between its two marker comments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from grids.fields import declared_fields, shown
+from grids.parts import FRAMEWORKS, MODELS, Framework, Model
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+
+LISTS: Mapping[str, Mapping[str, type[Framework] | type[Model]]] = {
+    "frameworks": FRAMEWORKS,
+    "models": MODELS,
+}
+Row = dict[str, Any]
+
+
+def listed(what: str) -> list[Row]:
+    """A row an entry of a list, as plain values."""
+    return [described(part) for part in LISTS[what].values()]
+
+
+def described(part: type[Framework] | type[Model]) -> Row:
+    """A framework or a network, as plain values."""
+    row: Row = {
+        "name": part.name,
+        "line": (part.__doc__ or "").partition("\n")[0],
+        "source": part.source,
+    }
+    if issubclass(part, Framework):
+        row |= {
+            "beta_conventions": list(part.conventions),
+            "pairs": part.pairs,
+            "fitted_once": part.closed_form,
+            "terms": list(part.terms),
+        }
+    else:
+        sizes = part.image_sizes
+        row |= {
+            "image_sizes": None if sizes is None else list(sizes),
+            "most_latents": part.narrowest_layer,
+        }
+    row["parameters"] = [
+        {
+            "name": field.name,
+            "default": field.default,
+            "choices": None if field.choices is None else list(field.choices),
+            "valid": field.what,
+            "description": field.description,
+        }
+        for field in declared_fields(part).values()
+    ]
+    return row
+
+
+def catalogue_view(what: str) -> RenderableType:
+    """A list for the terminal: an entry's line, what it takes, its source and its parameters."""
+    parts: list[RenderableType] = []
+    for row in listed(what):
+        lines = "\n".join([row["line"], f"{traits(row)}.", f"Source: {row['source']}."])
+        parts += ["", Text(row["name"], style="bold"), _indented(Text(lines), 2)]
+        if row["parameters"]:
+            parts.append(_indented(_parameters(row), 4))
+    return Group(*parts[1:])
+
+
+def _indented(content: RenderableType, columns: int) -> Padding:
+    return Padding(content, (0, 0, 0, columns), expand=False)
+
+
+def _parameters(row: Row) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(width=26)  # equal widths, so that the entries line up
+    table.add_column()
+    for parameter in row["parameters"]:
+        default = Text(f"{parameter['name']}: {spelled(parameter['default'])}")
+        table.add_row(default, Text(f"{parameter['description']}; valid: {parameter['valid']}"))
+    return table
+
+
+def traits(row: Row) -> str:
+    """What a framework or a network takes, beside its parameters."""
+    if "beta_conventions" not in row:
+        return f"Takes {images(row)}; {most_latents(row)}"
+    words = [f"beta ({' or '.join(row['beta_conventions'])})"] if row["beta_conventions"] else []
+    words += ["pairs of images"] if row["pairs"] else []
+    words += ["steps: 1", "model: linear"] if row["fitted_once"] else []
+    return f"Takes {' and '.join(words)}" if words else "Takes no beta"
+
+
+def images(row: Row) -> str:
+    """The images that a network takes."""
+    sizes = row["image_sizes"]
+    if sizes is None:
+        return "images of any size"
+    return "images of " + " or ".join(f"{size}x{size}" for size in sizes)
+
+
+def most_latents(row: Row) -> str:
+    """The most latents that a network has a use for."""
+    most = row["most_latents"]
+    return (
+        "at most as many latents as an image has values"
+        if most is None
+        else (f"at most {most:,} latents")
+    )
+
+
+def markdown(what: str) -> str:
+    """A list as a table of the README: a line an entry."""
+    lines = ["| name | what it is | takes, with defaults | source |", "|---|---|---|---|"]
+    for row in listed(what):
+        takes = "; ".join([traits(row).removeprefix("Takes "), *map(_in_short, row["parameters"])])
+        lines.append(f"| `{row['name']}` | {row['line']} | {takes} | {row['source']} |")
+    return "\n".join(lines)
+
+
+def _in_short(parameter: Row) -> str:
+    """`k_rule` orig (or uniform, fixed)."""
+    default = spelled(parameter["default"])
+    others = [choice for choice in parameter["choices"] or () if choice != default]
+    return f"`{parameter['name']}` {default}" + (f" (or {', '.join(others)})" if others else "")
+
+
+def with_tables(text: str) -> str:
+    """The text of the README with its tables as they are now. Raises ValueError without markers."""
+    for what in LISTS:
+        start, end = f"<!-- {what} -->", f"<!-- /{what} -->"
+        before, found, rest = text.partition(start)
+        _, found_end, after = rest.partition(end)
+        if not found or not found_end:
+            raise ValueError(f"{README.name} has no {start} and {end}")
+        text = f"{before}{start}\n{markdown(what)}\n{end}{after}"
+    return text
+
+
+def spelled(value: Any) -> str:
+    """A default as a grid file would spell it."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    return value if isinstance(value, str) else shown(value)
+
+
+if __name__ == "__main__":
+    README.write_text(with_tables(README.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,0 +1,123 @@
+"""The lists of frameworks and networks: complete, within 80 columns, and as the README has them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from grids.fields import declared_fields
+from orchestrator.catalogue import LISTS, listed, markdown, spelled, with_tables
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MEANINGS_FROM = 32  # the column where the meanings of parameters stand
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(params=list(LISTS))
+def what(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def unwrapped(lines: list[str]) -> str:
+    return " ".join(" ".join(lines).split())
+
+
+def entries(shown: str, names: list[str]) -> list[list[str]]:
+    """The lines of each entry, which starts with its name alone."""
+    lines = shown.splitlines()
+    starts = [lines.index(name) for name in names]
+    assert starts[0] == 0 and starts == sorted(starts)
+    return [lines[a:b] for a, b in zip(starts, [*starts[1:], None], strict=True)]
+
+
+def test_every_name_parameter_and_source_is_shown_within_80_columns(
+    latentgrid: Command, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    done = latentgrid(what)
+    assert done.returncode == 0, done.stderr
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    shown = entries(done.stdout, list(LISTS[what]))
+    for lines, part in zip(shown, LISTS[what].values(), strict=True):
+        assert (part.__doc__ or "").partition("\n")[0] in unwrapped(lines)
+        assert f"Source: {part.source}." in unwrapped(lines)
+        table = [line for line in lines if line.startswith("    ")]
+        names = [line[:MEANINGS_FROM].strip() for line in table]
+        meanings = unwrapped([line[MEANINGS_FROM:] for line in table])
+        declared = declared_fields(part).values()
+        assert [name for name in names if name] == [
+            f"{field.name}: {spelled(field.default)}" for field in declared
+        ]
+        for field in declared:
+            assert field.description, "what is it?"
+            assert f"{field.description}; valid: {field.what}" in meanings
+
+
+def test_json_is_the_same_list_for_programs(latentgrid: Command, what: str) -> None:
+    printed = json.loads(latentgrid(what, "--json").stdout)
+    assert list(printed) == [what] and printed[what] == listed(what)
+    for row, (name, part) in zip(printed[what], LISTS[what].items(), strict=True):
+        assert (row["name"], row["source"]) == (name, part.source)
+        parameters = {p["name"]: (p["default"], p["valid"]) for p in row["parameters"]}
+        assert parameters == {f.name: (f.default, f.what) for f in declared_fields(part).values()}
+
+
+def test_what_a_framework_or_a_network_takes_is_said(latentgrid: Command) -> None:
+    rows = {row["name"]: row for what in LISTS for row in listed(what)}
+    assert rows["beta_tc_vae"]["beta_conventions"] == ["sum"]
+    assert rows["ada_ml_vae"]["pairs"] and not rows["vae"]["pairs"]
+    assert [name for name, row in rows.items() if row.get("fitted_once")] == ["pca", "ica"]
+    assert rows["conv_burgess"]["image_sizes"] == [32, 64]
+    assert rows["linear"]["image_sizes"] is None and rows["linear"]["most_latents"] is None
+    shown = latentgrid("frameworks").stdout + latentgrid("models").stdout
+    for said in (
+        "Takes no beta.",
+        "Takes beta (mean or sum) and pairs of images.",
+        "Takes steps: 1 and model: linear.",
+        "Takes images of 32x32 or 64x64; at most 256 latents.",
+        "Takes images of any size; at most as many latents as an image has values.",
+    ):
+        assert said in shown
+
+
+def test_the_tables_of_the_readme_are_what_is_declared_now(what: str) -> None:
+    assert with_tables(README) == README, "stale: python -m orchestrator.catalogue"
+    rows = markdown(what).splitlines()[2:]
+    for row, part in zip(rows, LISTS[what].values(), strict=True):
+        assert row in README.splitlines()
+        assert row.startswith(f"| `{part.name}` | ") and row.endswith(f" | {part.source} |")
+        assert row.count("|") == 5
+        for name, field in declared_fields(part).items():
+            assert f"; `{name}` {spelled(field.default)}" in row
+            assert all(choice in row for choice in field.choices or ())
+
+
+def test_a_stale_table_is_renewed_and_a_missing_one_named() -> None:
+    name = next(iter(LISTS["models"]))
+    assert with_tables(README.replace(f"| `{name}` | ", "| `old` | ")) == README
+    with pytest.raises(ValueError, match="has no <!-- models --> and <!-- /models -->"):
+        with_tables(README.replace("<!-- /models -->", ""))
+
+
+def test_help_has_an_example_and_the_readme_the_command(latentgrid: Command, what: str) -> None:
+    shown = latentgrid(what, "--help")
+    assert shown.returncode == 0
+    assert f"Example: latentgrid {what} " in " ".join(shown.stdout.split())
+    assert f"`latentgrid {what} " in README
+
+
+def test_the_lists_need_neither_torch_nor_ray(what: str) -> None:
+    code = (
+        "import sys; from orchestrator.cli import app; "
+        f"app([{what!r}], standalone_mode=False); "
+        "sys.exit(', '.join({'torch', 'ray'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,83 @@
+"""An encoder and a decoder as one module, and the layers that the convolutional ones share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class VAE(nn.Module):
+    """B batch, C channels, H, W image size, Z latents. Both halves give float32 or wider, whatever
+    autocast computes them in.
+
+    The encoder's head gives Z means, then (for a framework with a posterior) Z log variances; the
+    decoder's output is linear. `log_sigma` is there where a Gaussian decoder learns its sigma.
+    """
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, latents: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+        self.latents = latents
+        self.log_sigma: nn.Parameter | None
+        self.register_parameter("log_sigma", None)
+
+    def encode(self, images_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log variance of the posterior, [B, Z] each."""
+        mean_BZ, logvar_BZ = at_least_float32(self.encoder(images_BCHW)).chunk(2, dim=1)
+        return mean_BZ, logvar_BZ
+
+    def code(self, images_BCHW: Tensor) -> Tensor:
+        """The code, [B, Z]: the mean where there is a posterior."""
+        return at_least_float32(self.encoder(images_BCHW))[:, : self.latents]
+
+    def decode(self, z_BZ: Tensor) -> Tensor:
+        """The decoder's linear output, [B, C, H, W]."""
+        return at_least_float32(self.decoder(z_BZ))
+
+
+def at_least_float32(values: Tensor) -> Tensor:
+    return values if values.dtype == torch.float64 else values.float()
+
+
+def convolutions(channels: Sequence[int], kernels: Sequence[int], *, padding: int) -> nn.Sequential:
+    """Convolutions of stride 2 with a ReLU each, from channels[0] to channels[-1], flattened.
+
+    Padding is that of the 4x4 kernels; a 2x2 kernel of stride 2 has none (TensorFlow's `SAME`).
+    """
+    layers: list[nn.Module] = []
+    for before, after, kernel in zip(channels[:-1], channels[1:], kernels, strict=True):
+        around = padding if kernel == 4 else 0
+        layers += [nn.Conv2d(before, after, kernel, stride=2, padding=around), nn.ReLU(True)]
+    return nn.Sequential(*layers, nn.Flatten())
+
+
+def upconvolutions(channels: Sequence[int]) -> nn.Sequential:
+    """Transposed 4x4 convolutions of stride 2 from channels[0] x 4 x 4, a ReLU but for the last."""
+    layers: list[nn.Module] = [nn.Unflatten(1, (channels[0], 4, 4))]
+    for before, after in zip(channels, channels[1:], strict=False):
+        layers += [nn.ConvTranspose2d(before, after, 4, stride=2, padding=1), nn.ReLU(True)]
+    return nn.Sequential(*layers[:-1])
+
+
+def dense(widths: Sequence[int], activation: type[nn.Module] = nn.ReLU) -> nn.Sequential:
+    """Linear layers from widths[0] to widths[-1], an activation after each but the last."""
+    layers: list[nn.Module] = []
+    for before, after in zip(widths, widths[1:], strict=False):
+        layers += [nn.Linear(before, after), activation()]
+    return nn.Sequential(*layers[:-1])
+
+
+def refuse_other_sizes(image_shape: tuple[int, int, int], sizes: Sequence[int]) -> None:
+    """Raises ValueError for images that are not square of one of the sizes."""
+    _, height, width = image_shape
+    if height != width or height not in sizes:
+        valid = " or ".join(f"{size}x{size}" for size in sizes)
+        raise ValueError(f"this model takes {valid} images, not {height}x{width}")
+
+
+def elements(image_shape: tuple[int, int, int]) -> int:
+    return math.prod(image_shape)
