@@ -100,7 +100,7 @@ def _run(
 ) -> Session:
     with _progress(console) as each:
         with study_session(grid, folder, data=data, waiting=console.print, each=each) as session:
-            signals.session = session
+            signals.attach(session)
             execute(session)
     return session
 
@@ -111,6 +111,15 @@ class Signals:
     def __init__(self, stopping: str = STOPPING) -> None:
         self.stopping = stopping
         self.session: Session | None = None
+        self._come = False
+
+    def attach(self, session: Session) -> None:
+        """What a signal interrupts from now on. One that came before may have been lost: where
+        Python is called from C, as while Ray starts, its exception ends there.
+        """
+        self.session = session
+        if self._come:
+            session.interrupt()
 
     def __enter__(self) -> Signals:
         self._before = self.install()
@@ -127,6 +136,7 @@ class Signals:
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         if self.session is None:
+            self._come = True
             raise KeyboardInterrupt
         if self.session.interrupted:
             os._exit(Exit.INTERRUPTED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.run import Signals
 from results import load
 from tests.orchestrator.waiting import wait_for
 
@@ -193,3 +195,18 @@ def test_a_folder_that_is_not_a_study_is_left_alone(grid_file: Path, tmp_path: P
     assert code == 2 and "not empty, and not a study's folder" in text
     assert own.read_text() == "a user's own file"
     assert list(own.parent.iterdir()) == [own]
+
+
+def test_a_signal_that_was_swallowed_before_the_session_interrupts_it() -> None:
+    class Interrupted:
+        interrupted = False
+
+        def interrupt(self) -> None:
+            self.interrupted = True
+
+    session: Any = Interrupted()
+    with Signals() as signals:
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        signals.attach(session)
+    assert session.interrupted

@@ -81,6 +81,8 @@ def test_the_numbers_of_the_streams_never_change() -> None:
         "NUISANCE": 5,
         "DISTANCES": 6,
         "PIXELS": 7,
+        "ORDER": 8,
+        "PERMUTATION": 9,
     }
 
 
