@@ -1,6 +1,6 @@
 """What the box-blur loss adds to a CPU step, and how the blur is best computed.
 
-    python benchmarks/box_blur.py
+    python -m benchmarks.box_blur
 
 First the step of a beta-VAE with `mse_boxblur` (radius 31, images of 3x64x64) over that with `mse`,
 alternating; the bar is 1.15. Then forward and backward of the blur alone, of one batch: products

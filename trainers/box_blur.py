@@ -16,37 +16,43 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 
 def mse_boxblur(output: Tensor, target: Tensor, *, radius: int, weight: float) -> Tensor:
     """The loss per element, any one shape [..., H, W] and scale, of the inputs' dtype."""
-    error = output - target
-    return error.square() + weight * box_blur(error, radius).square()
+    loss: Tensor = _Loss.apply(output, target, radius, weight)  # type: ignore[no-untyped-call]
+    return loss
+
+
+class _Loss(torch.autograd.Function):
+    """The equation with its gradient 2 e g + 2 w K * ((K * e) g), e = x^ - x, written out.
+
+    K is symmetric, so that a blur is its own transpose: two blurs a step, and no more memory than
+    e and K * e. Once differentiable.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, output: Tensor, target: Tensor, radius: int, weight: float) -> Tensor:
+        error = (output - target).contiguous()  # of one order with its blur, for what follows
+        blurred = box_blur(error, radius)
+        ctx.save_for_backward(error, blurred)
+        ctx.radius, ctx.weight = radius, weight
+        return torch.addcmul(error.square(), blurred, blurred, value=weight)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
+        error, blurred = ctx.saved_tensors
+        of_output = 2 * ctx.weight * box_blur(gradient * blurred, ctx.radius)
+        of_output = torch.addcmul(of_output, gradient, error, value=2)
+        return of_output, -of_output if ctx.needs_input_grad[1] else None, None, None
 
 
 def box_blur(images: Tensor, radius: int) -> Tensor:
     """Means over windows of 2 radius + 1 pixels a side, what lies outside being zero. [..., H, W].
 
-    Its gradient is the blur of the gradient: neither autograd's transposed products nor what they
-    keep is needed, and a step is a twelfth faster.
-    """
-    blurred: Tensor = _Blur.apply(images, radius)  # type: ignore[no-untyped-call]
-    return blurred
-
-
-class _Blur(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, images: Tensor, radius: int) -> Tensor:
-        ctx.radius = radius
-        return _blurred(images, radius)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        return _Blur.apply(gradient, ctx.radius), None  # type: ignore[no-untyped-call]
-
-
-def _blurred(images: Tensor, radius: int) -> Tensor:
-    """Two products with banded matrices, one an axis: for images as small as these faster than sums
+    Two products with banded matrices, one an axis: for images as small as these faster than sums
     that run or convolutions. Never in bfloat16, whose 8 bits the blurred signal would not survive.
     """
     height, width = images.shape[-2:]
