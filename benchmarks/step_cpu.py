@@ -29,8 +29,8 @@ from grids import parts
 from grids.trial import Trial
 from trainers import make_dataset
 from trainers.datasets.dataset import Dataset
-from trainers.encode import factors_of
 from trainers.fit import Training
+from trainers.sampling import factors_of
 
 BATCH_SIZE = 256
 LATENTS = 9

@@ -35,7 +35,6 @@ class Measurement(Configuration):
             raise FieldError(
                 "dataset.standardise", "is true; valid: false, as distances are of plain pixels"
             )
-
         if isinstance(self.reconstruction, Gaussian):
             raise FieldError(
                 "reconstruction",

@@ -8,12 +8,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from trainers.datasets.dataset import Dataset
 from trainers.models.vae import VAE
 from trainers.pixels import Pixels
 from trainers.precision import kernels
+from trainers.sampling import factors_of
 
 
 class Codes(NamedTuple):
@@ -57,12 +57,3 @@ def encode(
             torch.cat(means).view(shape).cpu().numpy(),
             torch.cat(logvars).view(shape).cpu().numpy() if posterior else None,
         )
-
-
-def factors_of(cells_B: Tensor, positions: list[Tensor]) -> Tensor:
-    """Positions of the factors at row-major cells of a grid of those positions, int64 [B, F]."""
-    columns: list[Tensor] = []
-    for positions_P in reversed(positions):
-        columns.append(positions_P[cells_B % len(positions_P)])
-        cells_B = cells_B // len(positions_P)
-    return torch.stack(columns[::-1], dim=1) if columns else cells_B.new_empty(len(cells_B), 0)

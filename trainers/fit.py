@@ -96,6 +96,7 @@ class Training:
         self._factor_sizes_F = torch.tensor(
             dataset.factor_sizes, dtype=torch.int64, device=self.device
         )
+        self._positions = [torch.arange(size, device=self.device) for size in dataset.factor_sizes]
         self._pixels = Pixels(dataset, self.device)
         self._rows = trial.batch_size * trial.framework.drawn_per_row
         self._epochs: Epochs | None = None
@@ -232,7 +233,7 @@ class Training:
             # Random numbers are no part of an image: they are drawn anew each time.
             counted = self.dataset.nuisances
             counted = 1 if counted == RANDOM_NUISANCES else counted
-            factors_BF, drawn_B = images_of(self._epochs.numbers(number), sizes_F, counted)
+            factors_BF, drawn_B = images_of(self._epochs.numbers(number), self._positions, counted)
         else:
             factors_BF = cells(seed, number, rows, sizes_F)
         if isinstance(framework, AdaGVAE | AdaMLVAE):

@@ -62,20 +62,21 @@ class Epochs:
         return ((words_N2[:, 0] >> 2 << 32) | words_N2[:, 1]).argsort(stable=True)
 
 
-def images_of(numbers_B: Tensor, sizes_F: Tensor, nuisances: int) -> tuple[Tensor, Tensor]:
+def images_of(numbers_B: Tensor, positions: list[Tensor], nuisances: int) -> tuple[Tensor, Tensor]:
     """Positions of the factors, [B, F], and draws of the nuisance, [B], of numbered images.
 
-    The last factor, then the cell, moves slower than the draw; all int64.
+    The draw moves faster than the cell, whose last factor moves fastest; all int64.
     """
-    cells_B, draws_B = numbers_B // nuisances, numbers_B % nuisances
-    columns = []
-    for size in reversed(sizes_F.unbind()):
-        columns.append(cells_B % size)
-        cells_B = cells_B // size
-    factors_BF = (
-        torch.stack(columns[::-1], dim=1) if columns else cells_B.new_empty(len(cells_B), 0)
-    )
-    return factors_BF, draws_B
+    return factors_of(numbers_B // nuisances, positions), numbers_B % nuisances
+
+
+def factors_of(cells_B: Tensor, positions: list[Tensor]) -> Tensor:
+    """Positions of the factors at row-major cells of a grid of those positions, int64 [B, F]."""
+    columns: list[Tensor] = []
+    for positions_P in reversed(positions):
+        columns.append(positions_P[cells_B % len(positions_P)])
+        cells_B = cells_B // len(positions_P)
+    return torch.stack(columns[::-1], dim=1) if columns else cells_B.new_empty(len(cells_B), 0)
 
 
 def pairs(
@@ -97,7 +98,7 @@ def pairs(
         draw them again, so that theirs are at most k).
 
     The first of a pair is drawn with replacement, unless it is given. Raises ValueError where there
-    is but factor, so that pairs would have nothing to share.
+    is but one factor, so that pairs would have nothing to share.
     """
     num_factors = len(sizes_F)
     if num_factors < 2:

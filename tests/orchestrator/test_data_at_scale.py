@@ -22,7 +22,7 @@ import torch
 
 from grids import datasets as sets
 from trainers import make_dataset
-from trainers.encode import factors_of
+from trainers.sampling import factors_of
 
 ROOT = Path(__file__).parents[2]
 CELLS = 737_280

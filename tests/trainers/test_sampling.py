@@ -144,11 +144,11 @@ def test_every_order_of_an_epoch_is_as_likely() -> None:
 
 
 def test_numbered_images_are_cells_in_row_major_order_with_the_draw_fastest() -> None:
-    sizes = torch.tensor([2, 3, 4])
-    factors, draws = images_of(torch.arange(2 * 3 * 4 * 5), sizes, 5)
+    positions = [torch.arange(size) for size in (2, 3, 4)]
+    factors, draws = images_of(torch.arange(2 * 3 * 4 * 5), positions, 5)
     expected = np.stack(np.unravel_index(np.arange(120), (2, 3, 4, 5)), axis=1)
     np.testing.assert_array_equal(torch.cat([factors, draws[:, None]], dim=1), expected)
-    factors, draws = images_of(torch.arange(7), torch.empty(0, dtype=torch.int64), 7)
+    factors, draws = images_of(torch.arange(7), [], 7)
     assert factors.shape == (7, 0) and draws.tolist() == list(range(7))
 
 

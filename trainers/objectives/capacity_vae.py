@@ -67,22 +67,22 @@ def capacity_vae(model: VAE, step: Step, trial: Trial) -> Terms:
     framework, companion = trial.framework, step.companion
     assert isinstance(framework, parts.CapacityVAE) and isinstance(companion, Capacities)
     found = evidence(model, step, trial)
-    latents = companion.latents()
+    latents = following = companion.latents()
     if framework.variant == "spread":
         capacity_Z = spread(step.number, trial.latents, framework)
     else:
         growing = framework.capacity_nats * annealed(step.number, framework.anneal_steps)
         capacity_Z = torch.where(frozen(latents), latents.capacity, growing)
-        latents = settled(latents, found.kl_Z.detach(), step.number, framework)
-    weight_Z = companion.latents().weight.to(found.kl_Z.dtype)
+        following = settled(latents, found.kl_Z.detach(), step.number, framework)
+    weight_Z = latents.weight.to(found.kl_Z.dtype)
     distance_Z = (found.kl_Z - capacity_Z.to(found.kl_Z.dtype)).abs()
     loss = found.reconstruction + framework.gamma * (weight_Z * distance_Z).sum()
     own = {
         **found.own,
         "capacity_nats": capacity_Z.sum(),
-        "frozen_latents": frozen(latents).sum(dtype=torch.float64),
+        "frozen_latents": frozen(following).sum(dtype=torch.float64),
     }
-    return Terms(loss, found.reconstruction, found.kl_Z, own, companion_state=latents._asdict())
+    return Terms(loss, found.reconstruction, found.kl_Z, own, companion_state=following._asdict())
 
 
 def spread(number: Tensor, latents: int, framework: parts.CapacityVAE) -> Tensor:
