@@ -23,6 +23,11 @@ class Model:
     narrowest_layer: ClassVar[int | None] = 256
     """Units of its narrowest layer beside the code, so the most latents that it has a use for."""
 
+    @classmethod
+    def parameters(cls, elements: int, latents: int) -> int:
+        """About how many it has, of images of so many elements."""
+        return 780_000
+
     def __post_init__(self) -> None:
         check_fields(self)
 
@@ -60,6 +65,10 @@ class MLPHiggins(Model):
     image_sizes: ClassVar[tuple[int, ...] | None] = None
     narrowest_layer: ClassVar[int | None] = 1200
 
+    @classmethod
+    def parameters(cls, elements: int, latents: int) -> int:
+        return 1200 * (2 * elements + 3 * 1200 + 3 * latents)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ConvBurgess(Model):
@@ -69,6 +78,10 @@ class ConvBurgess(Model):
     source: ClassVar[str] = "Burgess et al. 2017, appendix; Fil et al. 2021's code"
     image_sizes: ClassVar[tuple[int, ...] | None] = (32, 64)
 
+    @classmethod
+    def parameters(cls, elements: int, latents: int) -> int:
+        return 570_000
+
 
 @dataclass(frozen=True, kw_only=True)
 class ConvSong(Model):
@@ -76,6 +89,10 @@ class ConvSong(Model):
 
     name: ClassVar[str] = "conv_song"
     source: ClassVar[str] = "Song 2018, section 3.4; its code (39416a8)"
+
+    @classmethod
+    def parameters(cls, elements: int, latents: int) -> int:
+        return 460_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +103,10 @@ class LinearModel(Model):
     source: ClassVar[str] = "Fil et al. 2021, appendix B"
     image_sizes: ClassVar[tuple[int, ...] | None] = None
     narrowest_layer: ClassVar[int | None] = None
+
+    @classmethod
+    def parameters(cls, elements: int, latents: int) -> int:
+        return 3 * elements * latents + elements
 
 
 MODELS: dict[str, type[Model]] = {

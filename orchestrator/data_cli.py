@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import math
-import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -189,7 +187,7 @@ def show(
     dataset = dataset_named(name, options or [])
     data = data_folder(data_dir)
     if missing := missing_of(dataset, data):
-        raise InputError(f"{as_named(dataset)} is not below {data.root}: {missing}")
+        raise InputError(f"{as_named(dataset)} is not prepared below {data.root}: {missing}")
     draw_dataset(make_dataset(dataset, data), as_named(dataset), out)
     typer.echo(f"drawn: {out}", err=True)
 
@@ -210,6 +208,7 @@ def prepare(
     from orchestrator.data_pipeline import on_cluster
     from orchestrator.image_sets import image_set
     from orchestrator.prepare import here
+    from orchestrator.signals import interruptible, terminable
     from trainers.datasets.prepared import read_prepared
     from trainers.datasets.source import SourceError
 
@@ -263,41 +262,3 @@ def check_picture(path: Path) -> None:
         check_png(path)
     except ValueError as error:
         raise InputError(str(error)) from None
-
-
-@contextlib.contextmanager
-def terminable() -> Iterator[Callable[[], None]]:
-    """SIGTERM ends the work as Ctrl-C does: what is half made is removed first.
-
-    What it yields raises KeyboardInterrupt where a signal has come: numba's compiler calls Python
-    from C, and an exception ends there.
-    """
-    come = False
-
-    def interrupt(number: int, frame: object) -> None:
-        nonlocal come
-        come = True
-        raise KeyboardInterrupt
-
-    def check() -> None:
-        if come:
-            raise KeyboardInterrupt
-
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, interrupt) for number in numbers}
-    try:
-        yield check
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def interruptible(run: Run, check: Callable[[], None]) -> Run:
-    """The same, with a check after every part."""
-
-    def rows(task: Callable[[int], dict[str, Any]], count: int) -> Iterator[dict[str, Any]]:
-        for row in run(task, count):
-            check()
-            yield row
-
-    return rows

@@ -24,8 +24,10 @@ def dataset_named(name: str, options: Sequence[str] = ()) -> Images:
     parameters: dict[str, object] = {"name": name}
     for option in options:
         key, equals, text = option.partition("=")
-        if not equals:
+        if not equals or not key:
             raise InputError(f"--set {option}: valid: parameter=value")
+        if key in parameters:
+            raise InputError(f"--set {option}: {key} stands twice; valid: each parameter once")
         try:
             parameters[key] = json.loads(text)
         except ValueError:

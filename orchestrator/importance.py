@@ -16,7 +16,8 @@ from grids.measurement import Measurement
 from grids.settings import Budget, Evaluate, Resources
 from orchestrator.data_check import check_data
 from orchestrator.errors import Exit, InputError
-from orchestrator.run import Signals, check_folder, run_here
+from orchestrator.run import check_folder, run_here
+from orchestrator.signals import Signals
 from orchestrator.tries import last_line
 from results.store import StudyFolder
 from results.tables import load

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -23,7 +24,6 @@ from results.tables import load
 # What decides how long one step takes on a given device.
 PACE = ["device", "framework", "model", "dataset", "dataset.rgb", "latents", "reconstruction"]
 PACE += ["batch_size", "precision"]
-WEIGHTS_MB = 3.2  # a float32 per parameter of conv64, measured
 PICTURES_MB = 0.3
 ROWS_MB = 0.1
 
@@ -53,6 +53,14 @@ class Plan:
         return asdict(self)
 
 
+def disk_mb(trial: Trial | Measurement) -> float:
+    """What stays of it: a float32 a parameter of its model, pictures and rows."""
+    weights = 0
+    if isinstance(trial, Trial):
+        weights = trial.model.parameters(math.prod(trial.dataset.image_shape), trial.latents)
+    return 4e-6 * weights + PICTURES_MB + ROWS_MB
+
+
 def make_plan(grid: Grid, out: Path, data: DataFolder) -> Plan:
     """Reads the study under `out`, if there is one, and the ledgers of its neighbours."""
     folder = StudyFolder(out / grid.study)
@@ -79,7 +87,7 @@ def make_plan(grid: Grid, out: Path, data: DataFolder) -> Plan:
         scores_left=len(scores - scored),
         device=device,
         hours=hours_left(left, steps_left, seconds_a_step(out, device)),
-        disk_gb=len(grid.trials) * (WEIGHTS_MB + PICTURES_MB + ROWS_MB) / 1000,
+        disk_gb=sum(map(disk_mb, grid.trials)) / 1000,
         missing_datasets=missing_datasets((trial.dataset for trial in left), data),
         trial_ids=[trial.trial_id for trial in grid.trials],
     )

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -21,15 +17,12 @@ from orchestrator.data_check import check_data
 from orchestrator.errors import Exit, InputError
 from orchestrator.session import Session, study_session
 from orchestrator.show import progress_line, results_view, status_view
+from orchestrator.signals import Signals
 from orchestrator.status import read_status, status_of
 from orchestrator.tries import last_line
 from results.store import StudyFolder
 
 LINE_SECONDS = 30.0
-STOPPING = (
-    "stopping: trials write their checkpoints ... (again: stop at once and lose the steps since "
-    "the last one)"
-)
 
 
 def run_study(
@@ -103,45 +96,6 @@ def _run(
             signals.attach(session)
             execute(session)
     return session
-
-
-class Signals:
-    """The first SIGINT or SIGTERM ends the run cleanly; a second one ends the process at once."""
-
-    def __init__(self, stopping: str = STOPPING) -> None:
-        self.stopping = stopping
-        self.session: Session | None = None
-        self._come = False
-
-    def attach(self, session: Session) -> None:
-        """What a signal interrupts from now on. One that came before may have been lost: where
-        Python is called from C, as while Ray starts, its exception ends there.
-        """
-        self.session = session
-        if self._come:
-            session.interrupt()
-
-    def __enter__(self) -> Signals:
-        self._before = self.install()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def install(self) -> dict[signal.Signals, Any]:
-        """Takes both signals; returns who had them before."""
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        return {number: signal.signal(number, self._stop) for number in numbers}
-
-    def _stop(self, number: int, frame: FrameType | None) -> None:
-        if self.session is None:
-            self._come = True
-            raise KeyboardInterrupt
-        if self.session.interrupted:
-            os._exit(Exit.INTERRUPTED)
-        print(self.stopping, file=sys.stderr)
-        self.session.interrupt()
 
 
 @contextlib.contextmanager

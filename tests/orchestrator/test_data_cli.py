@@ -16,9 +16,9 @@ import pandas as pd
 import pytest
 
 from grids.datasets import DATASETS
-from orchestrator.data_cli import interruptible, terminable
 from orchestrator.data_picture import dataset_rows
 from orchestrator.prepare import here
+from orchestrator.signals import interruptible, terminable
 from trainers import make_dataset
 from trainers.datasets.song.source import SongSource, SongVotes
 
@@ -74,6 +74,11 @@ def test_prepare_makes_a_set_and_its_votes_and_a_second_call_does_nothing(
         (("prepare", "dsprits"), "did you mean dsprites?"),
         (("prepare", "cars3d", "--set", "resize=lanczos"), "valid: bilinear, antialias"),
         (("prepare", "cars3d", "--set", "resize"), "valid: parameter=value"),
+        (("prepare", "cars3d", "--set", "=3"), "valid: parameter=value"),
+        (
+            ("prepare", "song1", "--set", "images=200", "--set", "images=300"),
+            "--set images=300: images stands twice; valid: each parameter once",
+        ),
         (("fetch", "cars3d", "--mirror", "ftp://x"), "valid: an address that starts with http"),
     ],
 )

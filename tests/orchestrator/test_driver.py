@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.run import Signals
+from orchestrator.signals import Signals
 from results import load
 from tests.orchestrator.waiting import wait_for
 

@@ -141,6 +141,16 @@ def test_activations_are_those_of_the_tables_and_outputs_are_linear(name: str) -
             torch.testing.assert_close(half(given), before - 1)
 
 
+@pytest.mark.parametrize(("name", "size"), TAKEN)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_plan_knows_about_how_many_parameters_there_are(
+    name: str, size: int, channels: int
+) -> None:
+    model = MODELS[name].make((channels, size, size), 25, 50)
+    about = parts.MODELS[name].parameters(channels * size * size, 25)
+    assert about == pytest.approx(sum(p.numel() for p in model.parameters()), rel=0.2)
+
+
 def test_the_head_is_split_in_halves() -> None:
     model = MODELS["conv64"].make((1, 64, 64), 3, 6)
     head = list(model.encoder.modules())[-1]
