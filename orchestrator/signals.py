@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from orchestrator.prepare import Run
     from orchestrator.session import Session
 
+NUMBERS = {signal.SIGINT, signal.SIGTERM}
 STOPPING = (
     "stopping: trials write their checkpoints ... (again: stop at once and lose the steps since "
     "the last one)"
@@ -32,30 +34,37 @@ class Signals:
     def __init__(self, stopping: str = STOPPING) -> None:
         self.stopping = stopping
         self.session: Session | None = None
-        self._come = False
 
     def attach(self, session: Session) -> None:
         """What a signal interrupts from now on; one that came before interrupts it at once."""
         self.session = session
-        if self._come:
-            session.interrupt()
+        with contextlib.suppress(BlockingIOError):
+            if NUMBERS & set(self._heard.recv(4096)):
+                session.interrupt()
 
     def __enter__(self) -> Signals:
+        # Python writes every signal's number there, whoever handles it: Ray, too, while it starts.
+        self._heard, self._told = socket.socketpair()
+        self._heard.setblocking(False)
+        self._told.setblocking(False)
+        told = self._told.fileno()
+        self._told_before = signal.set_wakeup_fd(told, warn_on_full_buffer=False)
         self._before = self.install()
         return self
 
     def __exit__(self, *error: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(self._told_before)
+        self._heard.close()
+        self._told.close()
 
     def install(self) -> dict[signal.Signals, Any]:
         """Takes both signals; returns who had them before."""
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        return {number: signal.signal(number, self._stop) for number in numbers}
+        return {number: signal.signal(number, self._stop) for number in NUMBERS}
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         if self.session is None:
-            self._come = True
             raise KeyboardInterrupt
         if self.session.interrupted:
             os._exit(Exit.INTERRUPTED)
@@ -81,8 +90,7 @@ def terminable() -> Iterator[Callable[[], None]]:
         if come:
             raise KeyboardInterrupt
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, interrupt) for number in numbers}
+    before = {number: signal.signal(number, interrupt) for number in NUMBERS}
     try:
         yield check
     finally:

@@ -197,16 +197,28 @@ def test_a_folder_that_is_not_a_study_is_left_alone(grid_file: Path, tmp_path: P
     assert list(own.parent.iterdir()) == [own]
 
 
-def test_a_signal_that_was_swallowed_before_the_session_interrupts_it() -> None:
+def swallowed(number: int, frame: object) -> None:
+    """Ray's handlers raise SystemExit, which is lost where it comes in a callback from C."""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("handler", ["ours", "of another"])
+def test_a_signal_that_was_swallowed_before_the_session_interrupts_it(
+    number: signal.Signals, handler: str
+) -> None:
     class Interrupted:
         interrupted = False
 
         def interrupt(self) -> None:
             self.interrupted = True
 
-    session: Any = Interrupted()
+    session, other = Interrupted(), Interrupted()
     with Signals() as signals:
+        if handler == "of another":
+            signal.signal(number, swallowed)
         with contextlib.suppress(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGTERM)
-        signals.attach(session)
-    assert session.interrupted
+            signal.raise_signal(number)
+        signals.attach(session)  # type: ignore[arg-type]
+    with Signals() as signals:
+        signals.attach(other)  # type: ignore[arg-type]
+    assert session.interrupted and not other.interrupted
