@@ -31,6 +31,7 @@ class Images:
     """
 
     name: ClassVar[str]
+    source: ClassVar[str]
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -74,9 +75,10 @@ class Images:
 
 @dataclass(frozen=True, kw_only=True)
 class DSprites(Images):
-    """Three shapes at all positions (Matthey et al. 2017)."""
+    """Three shapes at all positions."""
 
     name: ClassVar[str] = "dsprites"
+    source: ClassVar[str] = "Matthey et al. 2017"
     factor_names = ("shape", "scale", "orientation", "x", "y")
     factor_sizes = (3, 6, 40, 32, 32)
     cyclic = {"orientation": 39}  # the 40 angles have both 0 and 2 pi
@@ -88,9 +90,10 @@ class DSprites(Images):
 
 @dataclass(frozen=True, kw_only=True)
 class DSpritesRendered(Images):
-    """A drawn stand-in for dSprites with its factor grid, for machines that cannot download it."""
+    """A drawn stand-in for dSprites with its factor grid, where it cannot be downloaded."""
 
     name: ClassVar[str] = "dsprites_rendered"
+    source: ClassVar[str] = "drawn here, after Matthey et al. 2017"
     factor_names = DSprites.factor_names
     factor_sizes = DSprites.factor_sizes
     cyclic = DSprites.cyclic
@@ -123,23 +126,26 @@ class NuisanceDSprites(Images):
 
 @dataclass(frozen=True, kw_only=True)
 class ColorDSprites(NuisanceDSprites):
-    """dSprites in a random colour (Locatello et al. 2019)."""
+    """dSprites in a random colour."""
 
     name: ClassVar[str] = "color_dsprites"
+    source: ClassVar[str] = "Locatello et al. 2019"
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoisyDSprites(NuisanceDSprites):
-    """White dSprites on coloured noise (Locatello et al. 2019)."""
+    """White dSprites on coloured noise."""
 
     name: ClassVar[str] = "noisy_dsprites"
+    source: ClassVar[str] = "Locatello et al. 2019"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScreamDSprites(NuisanceDSprites):
-    """dSprites that invert a random crop of The Scream (Locatello et al. 2019)."""
+    """dSprites that invert a random crop of The Scream."""
 
     name: ClassVar[str] = "scream_dsprites"
+    source: ClassVar[str] = "Locatello et al. 2019"
 
     @property
     def stored(self) -> tuple[str, ...]:
@@ -148,9 +154,10 @@ class ScreamDSprites(NuisanceDSprites):
 
 @dataclass(frozen=True, kw_only=True)
 class SmallNORB(Images):
-    """Toys, as Locatello et al. 2019: training and test set, the toy of a kind is the nuisance."""
+    """Toys, of training and test set; which toy of a kind is the nuisance."""
 
     name: ClassVar[str] = "smallnorb"
+    source: ClassVar[str] = "LeCun et al. 2004; as Locatello et al. 2019"
     factor_names = ("category", "elevation", "azimuth", "lighting")
     factor_sizes = (5, 9, 18, 6)
     cyclic = {"azimuth": 18}
@@ -167,9 +174,10 @@ class SmallNORB(Images):
 
 @dataclass(frozen=True, kw_only=True)
 class SmallNORBMichlo(Images):
-    """Toys, as Michlo et al. 2023: the training set, the toy of a kind is a factor."""
+    """Toys, of the training set; which toy of a kind is a factor."""
 
     name: ClassVar[str] = "smallnorb_michlo"
+    source: ClassVar[str] = "LeCun et al. 2004; as Michlo et al. 2023"
     factor_names = ("category", "instance", "elevation", "rotation", "lighting")
     factor_sizes = (5, 5, 9, 18, 6)
     cyclic = {"rotation": 18}
@@ -185,9 +193,10 @@ class SmallNORBMichlo(Images):
 
 @dataclass(frozen=True, kw_only=True)
 class Cars3D(Images):
-    """Renders of 183 cars (Reed et al. 2015)."""
+    """Renders of 183 cars."""
 
     name: ClassVar[str] = "cars3d"
+    source: ClassVar[str] = "Reed et al. 2015"
     factor_names = ("elevation", "azimuth", "object")
     factor_sizes = (4, 24, 183)
     cyclic = {"azimuth": 24}
@@ -202,9 +211,10 @@ class Cars3D(Images):
 
 @dataclass(frozen=True, kw_only=True)
 class Shapes3D(Images):
-    """A shape in a room (Burgess and Kim 2018)."""
+    """A shape in a room."""
 
     name: ClassVar[str] = "shapes3d"
+    source: ClassVar[str] = "Burgess and Kim 2018"
     factor_names = ("floor_hue", "wall_hue", "object_hue", "scale", "shape", "orientation")
     factor_sizes = (10, 10, 10, 8, 4, 15)
     cyclic = {"floor_hue": 10, "wall_hue": 10, "object_hue": 10}
@@ -231,33 +241,37 @@ class _MPI3D(Images):
 
 @dataclass(frozen=True, kw_only=True)
 class MPI3DToy(_MPI3D):
-    """Simple renders of a robot arm with an object (Gondal et al. 2019)."""
+    """Simple renders of a robot arm with an object."""
 
     name: ClassVar[str] = "mpi3d_toy"
+    source: ClassVar[str] = "Gondal et al. 2019"
     stored = ("mpi3d_toy",)
 
 
 @dataclass(frozen=True, kw_only=True)
 class MPI3DRealistic(_MPI3D):
-    """Realistic renders of the same (Gondal et al. 2019)."""
+    """Realistic renders of a robot arm with an object."""
 
     name: ClassVar[str] = "mpi3d_realistic"
+    source: ClassVar[str] = "Gondal et al. 2019"
     stored = ("mpi3d_realistic",)
 
 
 @dataclass(frozen=True, kw_only=True)
 class MPI3DReal(_MPI3D):
-    """Photographs of the same (Gondal et al. 2019)."""
+    """Photographs of a robot arm with an object."""
 
     name: ClassVar[str] = "mpi3d_real"
+    source: ClassVar[str] = "Gondal et al. 2019"
     stored = ("mpi3d_real",)
 
 
 @dataclass(frozen=True, kw_only=True)
 class XYSquares(Images):
-    """Three squares on a grid of positions, one a colour channel (Michlo et al. 2023, table 4)."""
+    """Three squares on a grid of positions, one a colour channel."""
 
     name: ClassVar[str] = "xysquares"
+    source: ClassVar[str] = "Michlo et al. 2023, table 4"
     factor_names: ClassVar[tuple[str, ...]] = ("x_R", "y_R", "x_G", "y_G", "x_B", "y_B")
 
     spacing: Annotated[int, Valid(at_least=1), "pixels between neighbouring positions"] = 8
@@ -301,17 +315,19 @@ class XYSquares(Images):
 
 @dataclass(frozen=True, kw_only=True)
 class XYColumns(XYSquares):
-    """Three columns that move sideways, one a colour channel (disent's XColumns)."""
+    """Three columns that move sideways, one a colour channel."""
 
     name: ClassVar[str] = "xycolumns"
+    source: ClassVar[str] = "disent's XColumns"
     factor_names: ClassVar[tuple[str, ...]] = ("x_R", "x_G", "x_B")
 
 
 @dataclass(frozen=True, kw_only=True)
 class XYObject(Images):
-    """One coloured square of changing place and size (disent's XYObject)."""
+    """One coloured square of changing place and size."""
 
     name: ClassVar[str] = "xyobject"
+    source: ClassVar[str] = "disent's XYObject"
 
     spacing: Annotated[int, Valid(at_least=1), "pixels between neighbouring positions"] = 2
     smallest: Annotated[int, Valid(at_least=1), "side of the smallest square, pixels"] = 7
@@ -370,9 +386,10 @@ class XYObject(Images):
 
 @dataclass(frozen=True, kw_only=True)
 class CIFAR10(Images):
-    """Photographs of ten kinds of things, without factors (Krizhevsky 2009); the training set."""
+    """Photographs of ten kinds of things, without factors; the training set."""
 
     name: ClassVar[str] = "cifar10"
+    source: ClassVar[str] = "Krizhevsky 2009"
     nuisances = 50_000
     image_shape = (3, 32, 32)
     stored = ("cifar10",)
@@ -382,9 +399,10 @@ class CIFAR10(Images):
 
 @dataclass(frozen=True, kw_only=True)
 class CIFAR100(Images):
-    """Photographs of a hundred kinds of things, without factors (Krizhevsky 2009)."""
+    """Photographs of a hundred kinds of things, without factors; the training set."""
 
     name: ClassVar[str] = "cifar100"
+    source: ClassVar[str] = "Krizhevsky 2009"
     nuisances = 50_000
     image_shape = (3, 32, 32)
     stored = ("cifar100",)
@@ -405,8 +423,9 @@ SongColour = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class Song(Images):
-    """Images of K continuous factors, drawn once (Song 2018, section 3.2)."""
+    """Images of K continuous factors, drawn once."""
 
+    source: ClassVar[str] = "Song 2018, section 3.2"
     complexity: ClassVar[int]
 
     images: SongImages = SONG_IMAGES
@@ -437,7 +456,7 @@ class Song(Images):
 
 @dataclass(frozen=True, kw_only=True)
 class Song1(Song):
-    """Position x (Song 2018)."""
+    """Position x."""
 
     name: ClassVar[str] = "song1"
     complexity: ClassVar[int] = 1
@@ -445,7 +464,7 @@ class Song1(Song):
 
 @dataclass(frozen=True, kw_only=True)
 class Song2(Song):
-    """Position (Song 2018)."""
+    """Position."""
 
     name: ClassVar[str] = "song2"
     complexity: ClassVar[int] = 2
@@ -453,7 +472,7 @@ class Song2(Song):
 
 @dataclass(frozen=True, kw_only=True)
 class Song3(Song):
-    """Position and scale (Song 2018)."""
+    """Position and scale."""
 
     name: ClassVar[str] = "song3"
     complexity: ClassVar[int] = 3
@@ -463,7 +482,7 @@ class Song3(Song):
 
 @dataclass(frozen=True, kw_only=True)
 class Song4(Song):
-    """Position, scale, shape (Song 2018)."""
+    """Position, scale, shape."""
 
     name: ClassVar[str] = "song4"
     complexity: ClassVar[int] = 4
@@ -473,7 +492,7 @@ class Song4(Song):
 
 @dataclass(frozen=True, kw_only=True)
 class Song5(Song):
-    """Position, scale, shape, rotation (Song 2018)."""
+    """Position, scale, shape, rotation."""
 
     name: ClassVar[str] = "song5"
     complexity: ClassVar[int] = 5
@@ -483,7 +502,7 @@ class Song5(Song):
 
 @dataclass(frozen=True, kw_only=True)
 class Song6(Song):
-    """Position, scale, shape, rotation, colour (Song 2018)."""
+    """Position, scale, shape, rotation, colour."""
 
     name: ClassVar[str] = "song6"
     complexity: ClassVar[int] = 6
@@ -494,7 +513,7 @@ class Song6(Song):
 
 @dataclass(frozen=True, kw_only=True)
 class Song7(Song):
-    """Solids in space: position, depth, shape, colour, two rotations (Song 2018)."""
+    """Solids in space: position, depth, shape, colour, two rotations."""
 
     name: ClassVar[str] = "song7"
     complexity: ClassVar[int] = 7

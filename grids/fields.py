@@ -119,7 +119,9 @@ class Field:
                 "at most": self.valid.at_most,
                 "below": self.valid.below,
             }
-            given = [f"{word} {limit:g}" for word, limit in limits.items() if limit is not None]
+            given = [
+                f"{word} {_number(limit)}" for word, limit in limits.items() if limit is not None
+            ]
             words = " ".join([words, " and ".join(given)]).rstrip()
         if self.many:
             words = f"a list of: {words}"
@@ -167,6 +169,10 @@ def shown(value: Any) -> str:
         return "an integer beyond 64 bits"  # str() of thousands of digits is slow, or refused
     text = repr(list(value) if isinstance(value, tuple) else value)
     return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 3] + "..."
+
+
+def _number(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:g}"
 
 
 def _parse(hint: Any) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""The frameworks and the networks as lists: for the terminal, for programs, for the README.
+"""The datasets, the frameworks and the networks as lists: for terminal, programs and README.
 
 All of it is read from the declarations in `grids`. `python -m orchestrator.catalogue` rewrites the
 tables of README.md, each between its two marker comments.
@@ -6,6 +6,7 @@ tables of README.md, each between its two marker comments.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,15 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from grids.datasets import DATASETS, RANDOM_NUISANCES, Images
 from grids.fields import declared_fields, shown
 from grids.parts import FRAMEWORKS, MODELS, Framework, Model
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 
-LISTS: Mapping[str, Mapping[str, type[Framework] | type[Model]]] = {
+Listed = type[Images] | type[Framework] | type[Model]
+LISTS: Mapping[str, Mapping[str, Listed]] = {
+    "datasets": DATASETS,
     "frameworks": FRAMEWORKS,
     "models": MODELS,
 }
@@ -32,14 +36,16 @@ def listed(what: str) -> list[Row]:
     return [described(part) for part in LISTS[what].values()]
 
 
-def described(part: type[Framework] | type[Model]) -> Row:
-    """A framework or a network, as plain values."""
+def described(part: Listed) -> Row:
+    """A dataset (as it is by default), a framework or a network, as plain values."""
     row: Row = {
         "name": part.name,
         "line": (part.__doc__ or "").partition("\n")[0],
         "source": part.source,
     }
-    if issubclass(part, Framework):
+    if issubclass(part, Images):
+        row |= contents(part())
+    elif issubclass(part, Framework):
         row |= {
             "beta_conventions": list(part.conventions),
             "pairs": part.pairs,
@@ -63,6 +69,42 @@ def described(part: type[Framework] | type[Model]) -> Row:
         for field in declared_fields(part).values()
     ]
     return row
+
+
+def contents(dataset: Images) -> Row:
+    """The factors and the images of a dataset; images is None where each use draws new ones."""
+    channels, height, width = dataset.image_shape
+    cells = math.prod(dataset.factor_sizes)
+    return {
+        "factors": dict(zip(dataset.factor_names, dataset.factor_sizes, strict=True)),
+        "cyclic_factors": list(dataset.cyclic),
+        "continuous_factors": list(dataset.continuous_factors),
+        "cells": cells,
+        "images": None if dataset.nuisances == RANDOM_NUISANCES else cells * dataset.nuisances,
+        "image_shape": [channels, height, width],
+    }
+
+
+def factors(row: Row) -> str:
+    """The factors of a dataset with their sizes, in words."""
+    if row["continuous_factors"]:
+        return f"{', '.join(row['continuous_factors'])} (continuous)"
+    words = (
+        f"{name} {size}{' cyclic' if name in row['cyclic_factors'] else ''}"
+        for name, size in row["factors"].items()
+    )
+    return ", ".join(words) or "without factors"
+
+
+def image_count(row: Row) -> str:
+    """How many images a dataset has, in words."""
+    return f"{row['cells']:,} x random" if row["images"] is None else f"{row['images']:,}"
+
+
+def image_size(row: Row) -> str:
+    """Height, width and channels of the images of a dataset."""
+    channels, height, width = row["image_shape"]
+    return f"{height}x{width}x{channels}"
 
 
 def catalogue_view(what: str) -> RenderableType:
@@ -91,7 +133,9 @@ def _parameters(row: Row) -> Table:
 
 
 def traits(row: Row) -> str:
-    """What a framework or a network takes, beside its parameters."""
+    """What a dataset has, or a framework or a network takes, beside its parameters."""
+    if "factors" in row:
+        return f"Has {image_count(row)} images of {image_size(row)}; {factors(row)}"
     if "beta_conventions" not in row:
         return f"Takes {images(row)}; {most_latents(row)}"
     words = [f"beta ({' or '.join(row['beta_conventions'])})"] if row["beta_conventions"] else []
@@ -120,9 +164,11 @@ def most_latents(row: Row) -> str:
 
 def markdown(what: str) -> str:
     """A list as a table of the README: a line an entry."""
-    lines = ["| name | what it is | takes, with defaults | source |", "|---|---|---|---|"]
+    takes = "has, by default" if what == "datasets" else "takes, with defaults"
+    lines = [f"| name | what it is | {takes} | source |", "|---|---|---|---|"]
     for row in listed(what):
-        takes = "; ".join([traits(row).removeprefix("Takes "), *map(_in_short, row["parameters"])])
+        _, _, traits_said = traits(row).partition(" ")  # the verb is the column's
+        takes = "; ".join([traits_said, *map(_in_short, row["parameters"])])
         lines.append(f"| `{row['name']}` | {row['line']} | {takes} | {row['source']} |")
     return "\n".join(lines)
 

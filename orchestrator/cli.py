@@ -47,13 +47,26 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")
 def main() -> None:
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     try:
-        app()
+        sys.exit(app(prog_name="latentgrid", standalone_mode=False))
+    except typer.TyperException as error:
+        sys.exit(_refused(error))
     except (GridError, SchemaError, LeaseHeld, Fenced, InputError, DataError) as error:
         typer.echo(f"latentgrid: {error}", err=True)
         sys.exit(Exit.WRONG_INPUT)
     except (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         typer.echo(f"latentgrid: {error.filename}: {error.strerror}", err=True)
         sys.exit(Exit.WRONG_INPUT)
+
+
+def _refused(error: typer.TyperException) -> int:
+    """Says in one line what was wrong with a command line; the help page, where there was none."""
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return Exit.WRONG_INPUT  # the help page has been shown
+    said = " ".join(error.format_message().split()).rstrip(".")
+    more = f"; `{context.command_path} --help` says what is valid" if context is not None else ""
+    typer.echo(f"latentgrid: {said}{more}", err=True)
+    return Exit.WRONG_INPUT
 
 
 def _say(line: str) -> None:
@@ -277,6 +290,12 @@ def importance(
     if figure is not None:
         draw(distances, dataset.cyclic, figure)
         _say(f"drawn: {figure}")
+
+
+@app.command(epilog="Example: latentgrid datasets --json")
+def datasets(as_json: AsJson = False) -> None:
+    """Every dataset: its factors and images, its parameters, and where it is published."""
+    _list("datasets", as_json)
 
 
 @app.command(epilog="Example: latentgrid frameworks --json")

@@ -6,7 +6,7 @@ from grids.configuration import as_values, canonical_json
 from grids.data_folder import DataFolder
 from grids.datasets import Images
 from grids.load import Grid
-from orchestrator.data_sets import as_named, missing_datasets
+from orchestrator.data_sets import as_named, not_prepared
 from orchestrator.errors import InputError
 from orchestrator.scoring import ScoredKeys
 from orchestrator.work import wanted_scores
@@ -23,8 +23,8 @@ def check_data(grid: Grid, folder: StudyFolder, data: DataFolder) -> None:
     from trainers.datasets.prepared import read_prepared
 
     needed = datasets_needed(grid, folder)
-    if missing := missing_datasets(needed, data):
-        raise InputError(f"datasets are missing below {data.root}: {'; '.join(missing)}")
+    if missing := not_prepared(needed, data):
+        raise InputError(missing)
     try:
         for dataset in needed:
             for name in dataset.stored:

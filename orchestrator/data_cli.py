@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
-import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import (
     BarColumn,
     DownloadColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
-from rich.table import Column, Table
+from rich.text import Text
 
-from grids.data_folder import DATA_VARIABLE, DataFolder, default_data_dir
-from grids.datasets import DATASETS, RANDOM_NUISANCES, Images
-from orchestrator.data_sets import as_named, dataset_named, missing_of, original_files
+from grids.data_folder import DATA_VARIABLE, DataError, DataFolder, default_data_dir
+from grids.datasets import DATASETS, Images
+from orchestrator.catalogue import contents, factors, image_count, image_size
+from orchestrator.data_sets import as_named, dataset_named, not_prepared, original_files
 from orchestrator.errors import Exit, InputError
 
 if TYPE_CHECKING:
     from orchestrator.image_sets import ImageSet
     from orchestrator.prepare import Run
+    from trainers.datasets.prepared import Prepared
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -71,56 +75,80 @@ def list_datasets(
 ) -> None:
     """Every dataset: its factors, images, files, and whether it is ready."""
     data = data_folder(data_dir)
-    rows = [described(kind(), data) for kind in DATASETS.values()]
+    prepared = prepared_sets(data)
+    rows = [described(kind(), data, prepared) for kind in DATASETS.values()]
     if as_json:
-        typer.echo(json.dumps({"data_dir": str(data.root), "datasets": rows}))
+        told = {"data_dir": str(data.root), "datasets": rows, "prepared": prepared}
+        typer.echo(json.dumps(told))
         return
-    table = Table(Column("dataset", no_wrap=True), "images", "size", "factors", "state")
     for row in rows:
-        cyclic = row["cyclic_factors"]
-        factors = ", ".join(
-            f"{name} {size}{' cyclic' if name in cyclic else ''}"
-            for name, size in row["factors"].items()
-        )
-        if row["continuous_factors"]:
-            factors = f"{', '.join(row['continuous_factors'])} (continuous)"
-        table.add_row(row["name"], row["shown_images"], row["shown_size"], factors, row["state"])
-    console.print(table)
-    names = sorted(path.parent.name for path in data.prepared.glob("[!.]*/info.json"))
-    console.print(f"prepared: {', '.join(names) or 'none'}", soft_wrap=True)
+        line = f"{row['name']:<18}{image_count(row):>16}  {image_size(row):<8}  {row['state']}"
+        console.print(Text(line, style="red" if row["problem"] else ""), soft_wrap=True)
+        console.print(Padding(Text(factors(row), style="dim"), (0, 0, 0, 4), expand=False))
+    problems = [*prepared.values(), *(row["problem"] for row in rows)]
+    for problem in dict.fromkeys(filter(None, problems)):
+        console.print(Text(f"damaged: {problem}", style="red"), soft_wrap=True)
+    whole = [name for name, problem in prepared.items() if problem is None]
+    console.print(f"prepared: {', '.join(whole) or 'none'}", soft_wrap=True)
     console.print(f"data directory: {data.root}", soft_wrap=True)
 
 
-def described(dataset: Images, data: DataFolder) -> dict[str, Any]:
+def prepared_sets(data: DataFolder) -> dict[str, str | None]:
+    """By name of what has been prepared: what is wrong with it, as far as its size tells."""
+    names = sorted(path.parent.name for path in data.prepared.glob("[!.]*/info.json"))
+    if not names:
+        return {}
+    from trainers.datasets.prepared import read_prepared
+
+    found: dict[str, str | None] = {}
+    for name in names:
+        try:
+            read_prepared(data, name)
+            found[name] = None
+        except DataError as error:
+            found[name] = str(error)
+    return found
+
+
+def described(
+    dataset: Images, data: DataFolder, prepared: Mapping[str, str | None]
+) -> dict[str, Any]:
     """A dataset with default parameters, as plain values."""
-    channels, height, width = dataset.image_shape
-    cells = math.prod(dataset.factor_sizes)
-    redrawn = dataset.nuisances == RANDOM_NUISANCES
+    state, problem = condition(dataset, data, prepared)
     return {
         "name": dataset.name,
-        "factors": dict(zip(dataset.factor_names, dataset.factor_sizes, strict=True)),
-        "cyclic_factors": list(dataset.cyclic),
-        "continuous_factors": list(dataset.continuous_factors),
-        "images": cells if redrawn else cells * dataset.nuisances,
-        "image_shape": [channels, height, width],
-        "state": state(dataset, data),
+        **contents(dataset),
+        "state": state,
+        "problem": problem,
         "files": [str(file.path(data.root)) for file in original_files(dataset, data)],
-        "shown_images": f"{cells:,} x random" if redrawn else f"{cells * dataset.nuisances:,}",
-        "shown_size": f"{height}x{width}x{channels}",
     }
 
 
-def state(dataset: Images, data: DataFolder) -> str:
-    """drawn, prepared, or what there is to do."""
+def condition(
+    dataset: Images, data: DataFolder, prepared: Mapping[str, str | None]
+) -> tuple[str, str | None]:
+    """drawn, prepared, damaged, or what there is to do; and what is damaged.
+
+    As far as sizes tell: what the files hold is verified when they are fetched and prepared.
+    """
     if not dataset.stored:
-        return "drawn"
-    if all(data.is_prepared(name) for name in dataset.stored):
-        return "prepared"
-    files = original_files(dataset, data)
-    if not files:
-        return "to prepare"
-    there = all(file.path(data.root).exists() for file in files)
-    return "fetched, to prepare" if there else f"to fetch into {files[0].folder}/"
+        return "drawn", None
+    for name in dataset.stored:
+        if problem := prepared.get(name):
+            return "damaged", problem
+    wanted = [name for name in dataset.stored if name not in prepared]
+    if not wanted:
+        return "prepared", None
+    files, folders = original_files(dataset, data, wanted), []
+    for file in files:
+        path = file.path(data.root)
+        if not path.exists():
+            folders.append(f"{file.folder}/")
+        elif wrong := file.wrong_size(path):
+            return "damaged", f"{path}: {wrong}; move it away and fetch again"
+    if folders:
+        return f"to fetch into {', '.join(dict.fromkeys(folders))}", None
+    return ("fetched, to prepare" if files else "to prepare"), None
 
 
 @app.command(epilog="Example: latentgrid data fetch shapes3d")
@@ -146,6 +174,7 @@ def fetch_files(
     unverified: bool,
 ) -> None:
     """Sees to the files of some of what a dataset reads; `unverified` takes them as they are."""
+    from orchestrator.fetch import NotDownloaded
     from orchestrator.fetch import fetch as fetch_file
 
     files = original_files(dataset, data, names)
@@ -158,18 +187,36 @@ def fetch_files(
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    for file in files:
+    for number, file in enumerate(files):
         if unverified:
             file = dataclasses.replace(file, checksum=None, size_bytes=None)
-        with Progress(*columns, console=progress_console, transient=True) as progress:
+        path = file.path(data.root)
+        with shown_progress(*columns) as progress:
             task = progress.add_task(file.name)
 
             def report(done: int, total: int | None) -> None:
                 progress.update(task, completed=done, total=total)  # noqa: B023
 
-            outcome = fetch_file(file, data.root, mirrors=mirrors, report=report)
+            try:
+                outcome = fetch_file(file, data.root, mirrors=mirrors, report=report, waiting=say)
+            except NotDownloaded as error:
+                line = f"{error}; or place the file by hand: {path}"
+                if others := [str(other.path(data.root)) for other in files[number + 1 :]]:
+                    line += f"; {dataset.name} needs {', '.join(others)} too"
+                raise InputError(line) from None
         checked = "not verified" if file.checksum is None else "verified"
-        typer.echo(f"{file.path(data.root)}: {outcome}, {checked}", err=True)
+        say(f"{path}: {outcome}, {checked}")
+
+
+def say(line: str) -> None:
+    """A line beside a progress bar, or in a log."""
+    progress_console.print(Text(line), soft_wrap=True)
+
+
+def shown_progress(*columns: ProgressColumn) -> Progress:
+    """A progress bar on a terminal; nothing in a log, not even an empty line."""
+    shown = progress_console.is_terminal
+    return Progress(*columns, console=progress_console, transient=True, disable=not shown)
 
 
 @app.command(epilog="Example: latentgrid data show dsprites --out factors.png")
@@ -186,8 +233,8 @@ def show(
     check_picture(out)
     dataset = dataset_named(name, options or [])
     data = data_folder(data_dir)
-    if missing := missing_of(dataset, data):
-        raise InputError(f"{as_named(dataset)} is not prepared below {data.root}: {missing}")
+    if missing := not_prepared([dataset], data):
+        raise InputError(missing)
     draw_dataset(make_dataset(dataset, data), as_named(dataset), out)
     typer.echo(f"drawn: {out}", err=True)
 
@@ -198,6 +245,10 @@ def prepare(
     options: Options = None,
     data_dir: DataDir = None,
     unverified: Unverified = False,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Read what is prepared already, and check its fingerprint."),
+    ] = False,
     local: Annotated[bool, typer.Option("--local", help="In this process, without Ray.")] = False,
     address: Annotated[
         str | None,
@@ -217,7 +268,9 @@ def prepare(
     wanted = []
     for stored in dataset.stored:
         if data.is_prepared(stored):
-            read_prepared(data, stored)  # complains if it is damaged
+            found = read_prepared(data, stored)  # complains if it is damaged
+            if verify:
+                _verify(found)
         else:
             wanted.append(stored)
     if not wanted:
@@ -243,15 +296,27 @@ def prepare(
 def _prepare_one(made: ImageSet, data: DataFolder, run: Run) -> None:
     from orchestrator.prepare import prepare as prepare_set
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=progress_console, transient=True) as progress:
-        task = progress.add_task(made.name)
-
-        def report(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total)
-
+    with _images_progress(made.name) as report:
         prepare_set(made, data, run=run, report=report)
-    typer.echo(f"{data.info(made.name).parent}: prepared", err=True)
+    say(f"{data.info(made.name).parent}: prepared")
+
+
+def _verify(prepared: Prepared) -> None:
+    from orchestrator.prepare import verify as verify_images
+
+    folder = prepared.path.parent
+    with _images_progress(folder.name) as report:
+        verify_images(prepared, report)
+    say(f"{folder}: verified")
+
+
+@contextlib.contextmanager
+def _images_progress(name: str) -> Iterator[Callable[[int, int], None]]:
+    """Gives what is to be told how many images are done, and how many there are."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with shown_progress(*columns) as progress:
+        task = progress.add_task(name)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 def check_picture(path: Path) -> None:

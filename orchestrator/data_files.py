@@ -33,6 +33,13 @@ class OriginalFile:
     def path(self, data_dir: Path) -> Path:
         return data_dir / self.folder / self.name
 
+    def wrong_size(self, path: Path) -> str | None:
+        """How the size of a copy differs from what was published, if it does."""
+        size = path.stat().st_size
+        if self.size_bytes is None or size == self.size_bytes:
+            return None
+        return f"is {size:,} bytes, expected {self.size_bytes:,}"
+
 
 Files = tuple[OriginalFile, ...]
 

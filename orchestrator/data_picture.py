@@ -8,11 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from grids.datasets import RANDOM_NUISANCES
 from results.pictures import save_png
 from trainers.datasets.dataset import Dataset
 
 COLUMNS = 12
 SEED = 0
+TEXT_POINTS = 11
+NUISANCE = "nuisance"
 
 
 def draw_dataset(dataset: Dataset, title: str, path: Path) -> None:
@@ -22,15 +25,25 @@ def draw_dataset(dataset: Dataset, title: str, path: Path) -> None:
     rows = dataset_rows(dataset)
     figure = Figure(figsize=(COLUMNS + 2, len(rows) + 0.6), layout="constrained", dpi=80)
     grid = figure.subplots(len(rows), COLUMNS, squeeze=False)
+    random = dataset.nuisances == RANDOM_NUISANCES
     for places, (name, positions, images) in zip(grid, rows, strict=True):
         for place in places:
             place.axis("off")
         for place, position, image in zip(places, positions, images, strict=False):
             shown = image if image.shape[2] == 3 else image[..., 0]
             place.imshow(shown, cmap="gray", vmin=0, vmax=255)
-            place.set_title(str(position), fontsize="xx-small", pad=2)
-        places[0].text(-0.1, 0.5, name, ha="right", va="center", transform=places[0].transAxes)
-    figure.suptitle(title)
+            if not (random and name == NUISANCE):  # the number of such a draw says nothing
+                place.set_title(f"{position:,}", fontsize=TEXT_POINTS, pad=2)
+        places[0].text(
+            -0.1,
+            0.5,
+            name,
+            ha="right",
+            va="center",
+            transform=places[0].transAxes,
+            fontsize=TEXT_POINTS,
+        )
+    figure.suptitle(title + (": what is random is drawn anew in every image" if random else ""))
     save_png(figure, path)
 
 
@@ -49,7 +62,7 @@ def dataset_rows(
         rows.append((name, shown, _images(dataset, factors_BF, [0] * len(shown))))
     if dataset.nuisances > 1:
         drawn = np.random.default_rng(SEED).integers(dataset.nuisances, size=COLUMNS).tolist()
-        name = "nuisance" if dataset.factor_names else "images"
+        name = NUISANCE if dataset.factor_names else "images"
         rows.append((name, drawn, _images(dataset, middle_F.repeat(COLUMNS, 1), drawn)))
     return rows
 

@@ -25,7 +25,7 @@ def dataset_named(name: str, options: Sequence[str] = ()) -> Images:
     for option in options:
         key, equals, text = option.partition("=")
         if not equals or not key:
-            raise InputError(f"--set {option}: valid: parameter=value")
+            raise InputError(f"--set {option}: is no assignment; valid: parameter=value")
         if key in parameters:
             raise InputError(f"--set {option}: {key} stands twice; valid: each parameter once")
         try:
@@ -63,6 +63,20 @@ def original_files(
             owner = name  # "dsprites" or "scream"
         files.update(dict.fromkeys(files_of(owner, data.root)))
     return tuple(files)
+
+
+def not_prepared(datasets: Iterable[Images], data: DataFolder) -> str | None:
+    """What is missing and how to get it, in one line; None where all of them are ready."""
+    missing = [dataset for dataset in dict.fromkeys(datasets) if missing_of(dataset, data)]
+    if not missing:
+        return None
+    line = f"not prepared below {data.root}: {', '.join(map(as_named, missing))}; "
+    line += f"get ready with: {'; '.join(missing_datasets(missing, data))}"
+    kinds = tuple(f"{dataset.name}-" for dataset in missing)
+    there = (info.parent.name for info in data.prepared.glob("[!.]*/info.json"))
+    if others := sorted(name for name in there if name.startswith(kinds)):
+        line += f" (with other parameters there are: {', '.join(others)})"
+    return line
 
 
 def missing_datasets(datasets: Iterable[Images], data: DataFolder) -> list[str]:

@@ -46,7 +46,11 @@ class FetchError(InputError):
     """One line: which file or URL, what was expected, what was found."""
 
 
-class _Unfinished(FetchError):
+class NotDownloaded(FetchError):
+    """No address gave the file; what each of them said."""
+
+
+class _Unfinished(NotDownloaded):
     """The connection kept failing: the part stays, for a later call."""
 
 
@@ -64,6 +68,7 @@ class _Download:
     path: Path  # of the part
     part: FileIO
     report: Report
+    waiting: Callable[[str], None]
     pauses: Sequence[float]
     timeouts: tuple[float, float]
 
@@ -74,13 +79,15 @@ def fetch(
     *,
     mirrors: Sequence[str] = (),
     report: Report = lambda done_bytes, total_bytes: None,
+    waiting: Callable[[str], None] = lambda line: None,
     pauses: Sequence[float] = PAUSES,
     timeouts: tuple[float, float] = TIMEOUTS,
 ) -> Literal["present", "downloaded"]:
     """See to it that `file` is at its place and verified; says whether it was there already.
 
-    `<mirror>/<name>` is tried for each mirror, then the file's own URLs. Raises FetchError; also
-    for a wrong file at its place, which may be the user's and stays as it is.
+    `<mirror>/<name>` is tried for each mirror, then the file's own URLs; `waiting` is told, in a
+    line, before each pause. Raises NotDownloaded where no address gave the file, FetchError for
+    what else went wrong; also for a wrong file at its place, which may be the user's and stays.
     """
     urls = [*(f"{mirror.rstrip('/')}/{file.name}" for mirror in mirrors), *file.urls]
     for url in urls:
@@ -93,7 +100,7 @@ def fetch(
             return "present"
         path.parent.mkdir(parents=True, exist_ok=True)
         with _part_of(path) as (part_path, part):
-            _download(urls, _Download(file, part_path, part, report, pauses, timeouts))
+            _download(urls, _Download(file, part_path, part, report, waiting, pauses, timeouts))
             os.fsync(part.fileno())
             os.replace(part_path, path)
             sync(path.parent)
@@ -124,9 +131,8 @@ def verify(path: Path, file: OriginalFile) -> None:
 def _wrong(path: Path, file: OriginalFile) -> str | None:
     """How the content differs from what was published, if it does."""
     note = f" ({file.note})" if file.note else ""
-    size = path.stat().st_size
-    if file.size_bytes is not None and size != file.size_bytes:
-        return f"is {size:,} bytes, expected {file.size_bytes:,}{note}"
+    if wrong := file.wrong_size(path):
+        return f"{wrong}{note}"
     if file.checksum is not None:
         found = digest(path, file.checksum)
         if found != file.checksum.digest:
@@ -180,7 +186,7 @@ def _download(urls: Sequence[str], download: _Download) -> None:
     kept = download.part.tell()
     if broken and kept and download.file.checksum is not None:
         raise _Unfinished(f"{line}; fetching again resumes after {kept:,} bytes")
-    raise FetchError(line)
+    raise NotDownloaded(line)
 
 
 def _from_url(url: str, download: _Download) -> None:
@@ -203,11 +209,12 @@ def _fill(url: str, download: _Download) -> bool:
     while True:
         try:
             return _request(url, download)
-        except _Broken:
+        except _Broken as error:
             if part.tell() >= longest + PROGRESS:
                 longest, tries = part.tell(), 0
             if tries == len(download.pauses):
                 raise
+            download.waiting(f"{url}: {error}; again in {download.pauses[tries]:g} s")
         time.sleep(download.pauses[tries])
         tries += 1
 

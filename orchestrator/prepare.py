@@ -23,13 +23,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from grids.data_folder import DataFolder
 from orchestrator import machine
 from orchestrator.errors import InputError
 from orchestrator.image_sets import ImageSet
 from results.files import sync
-from trainers.datasets.prepared import FORMAT
+from trainers.datasets.prepared import FORMAT, Prepared
 from trainers.datasets.resize import resized
 from trainers.datasets.source import SourceError
 
@@ -268,6 +269,22 @@ def fingerprint(blocks: list[Row], shape: tuple[int, ...]) -> str:
     for row in blocks:
         digest.update(row["digest"])
     return digest.hexdigest()
+
+
+def verify(prepared: Prepared, report: Callable[[int, int], None]) -> None:
+    """Raises InputError where the images are not those that were prepared, by their fingerprint."""
+    images_NHWC = prepared.tensor(torch.device("cpu")).numpy()
+    blocks = []
+    for start in range(0, len(images_NHWC), BLOCK_IMAGES):
+        block = images_NHWC[start : start + BLOCK_IMAGES]
+        blocks.append({"digest": hashlib.sha256(block.data).digest()})
+        report(start + len(block), len(images_NHWC))
+    found = fingerprint(blocks, prepared.shape)
+    if found != prepared.fingerprint:
+        raise InputError(
+            f"{prepared.path}: its bytes are not those that were prepared (fingerprint "
+            f"{prepared.fingerprint[:12]}, now {found[:12]}); delete the folder and prepare again"
+        )
 
 
 def here(task: Callable[[int], Row], count: int) -> Iterator[Row]:

@@ -111,8 +111,7 @@ def distances_table(measurement: Trial | Measurement, distances: pd.DataFrame) -
     """The factors of a dataset by importance, beside what Michlo et al. published, if they did."""
     loss, dataset = measurement.reconstruction.name, measurement.dataset
     published = FACTOR_IMPORTANCE.get(as_named(dataset), {}) if loss == "mse" else {}
-    table = Table(title=f"{as_named(dataset)}: distances by {loss}", title_justify="left")
-    table.add_column("factor")
+    table = Table("factor")
     paper = "dSprites, published" if dataset.name == "dsprites_rendered" else "published"
     for name in ["pairs", "mean ± sd", *([paper] if published else [])]:
         table.add_column(name, justify="right")
@@ -123,7 +122,8 @@ def distances_table(measurement: Trial | Measurement, distances: pd.DataFrame) -
             mean, sd = published[row["factor"]]
             cells.append(f"{mean:.4f} ± {sd:.4f}")
         table.add_row(row["factor"], *cells)
-    return table
+    title = Text(f"{as_named(dataset)}: distances by {loss}", style="italic")
+    return Group(title, table)  # a title of the table would wrap at its width
 
 
 def scores_table(summary: pd.DataFrame) -> RenderableType:

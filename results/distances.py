@@ -71,7 +71,10 @@ def draw(distances: pd.DataFrame, cyclic: Mapping[str, int], path: Path) -> None
     top, bottom = (figure.add_subfigure(halves[half]) for half in (0, 1))
     axes = top.subplots()
     shares = np.linspace(0, 1, len(distances["distance_quantiles"].iloc[0]))
-    for row in distances.sort_values("distance_mean", ascending=False).to_dict("records"):
+    by_mean = distances.sort_values("distance_mean", ascending=False, kind="stable")
+    # Curves that lie on one another are all seen: each is thinner than the one below it.
+    widths = np.linspace(2 + 0.6 * len(by_mean), 1.2, len(by_mean))
+    for width, row in zip(widths, by_mean.to_dict("records"), strict=True):
         color, line = ("black", "--") if row["factor"] == RANDOM else (None, "-")
         axes.step(
             row["distance_quantiles"],
@@ -80,6 +83,7 @@ def draw(distances: pd.DataFrame, cyclic: Mapping[str, int], path: Path) -> None
             label=row["factor"],
             color=color,
             linestyle=line,
+            linewidth=1.5 if row["factor"] == RANDOM else width,
         )
     axes.set_xlabel("perceived distance of a pair")
     axes.set_ylabel("share of pairs below")
@@ -87,13 +91,20 @@ def draw(distances: pd.DataFrame, cyclic: Mapping[str, int], path: Path) -> None
     first = distances.iloc[0]
     top.suptitle(f"{first['dataset']}: distances by {first['reconstruction']}")
     if factors:
-        grid = bottom.subplots(3, columns, squeeze=False)
+        titles = ["steps", "steps around", "perceived"]
+        if not cyclic:
+            titles.remove("steps around")
+        grid = bottom.subplots(len(titles), columns, squeeze=False)
         for column, row in enumerate(factors):
             size, name = int(row["positions"]), row["factor"]
             around = ground_truth_matrix(size, cyclic[name]) if name in cyclic else None
-            shown = (ground_truth_matrix(size), around, matrix_of(row["distance_matrix"]))
-            titles = ("steps", "steps around", "perceived")
-            for place, title, matrix in zip(grid[:, column], titles, shown, strict=True):
+            shown = {
+                "steps": ground_truth_matrix(size),
+                "steps around": around,
+                "perceived": matrix_of(row["distance_matrix"]),
+            }
+            for place, title in zip(grid[:, column], titles, strict=True):
+                matrix = shown[title]
                 place.set_xticks([])
                 place.set_yticks([])
                 if matrix is None:

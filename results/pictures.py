@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 def check_png(path: Path) -> None:
     """ValueError, in one line, where a picture cannot be written: before the work, not after."""
     if path.suffix != ".png":
-        raise ValueError(f"{path}: valid: a file name that ends in .png")
-    if path.is_dir() or not path.parent.is_dir():
-        raise ValueError(f"{path}: valid: a file in a folder that exists")
+        raise ValueError(f"{path}: is not a picture's name; valid: one that ends in .png")
+    if path.is_dir():
+        raise ValueError(f"{path}: is a folder; valid: a file")
+    if not path.parent.is_dir():
+        raise ValueError(f"{path}: there is no folder {path.parent}; valid: one that exists")
 
 
 def save_png(figure: Figure, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The lists of frameworks and networks: complete, within 80 columns, and as the README has them."""
+"""The lists of what a grid may name: complete, within 80 columns, and as the README has them."""
 
 from __future__ import annotations
 
@@ -69,15 +69,21 @@ def test_json_is_the_same_list_for_programs(latentgrid: Command, what: str) -> N
         assert parameters == {f.name: (f.default, f.what) for f in declared_fields(part).values()}
 
 
-def test_what_a_framework_or_a_network_takes_is_said(latentgrid: Command) -> None:
+def test_what_each_has_or_takes_is_said(latentgrid: Command) -> None:
     rows = {row["name"]: row for what in LISTS for row in listed(what)}
     assert rows["beta_tc_vae"]["beta_conventions"] == ["sum"]
     assert rows["ada_ml_vae"]["pairs"] and not rows["vae"]["pairs"]
     assert [name for name, row in rows.items() if row.get("fitted_once")] == ["pca", "ica"]
     assert rows["conv_burgess"]["image_sizes"] == [32, 64]
     assert rows["linear"]["image_sizes"] is None and rows["linear"]["most_latents"] is None
-    shown = latentgrid("frameworks").stdout + latentgrid("models").stdout
+    assert rows["shapes3d"]["images"] == 480_000 and rows["color_dsprites"]["images"] is None
+    assert rows["cars3d"]["factors"] == {"elevation": 4, "azimuth": 24, "object": 183}
+    shown = unwrapped([line for what in LISTS for line in latentgrid(what).stdout.splitlines()])
     for said in (
+        "Has 48,600 images of 64x64x1; category 5, elevation 9, azimuth 18 cyclic, lighting 6.",
+        "Has 737,280 x random images of 64x64x3; shape 3,",
+        "Has 50,000 images of 32x32x3; without factors.",
+        "Has 1,000,000 images of 64x64x1; pos_x, pos_y (continuous).",
         "Takes no beta.",
         "Takes beta (mean or sum) and pairs of images.",
         "Takes steps: 1 and model: linear.",

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import requests
 
 from grids.datasets import DATASETS
 from orchestrator.data_picture import dataset_rows
@@ -34,6 +35,14 @@ def refusal(done: subprocess.CompletedProcess[str]) -> str:
     return line
 
 
+@pytest.fixture(scope="module")
+def song2(latentgrid: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with 300 images of song2, prepared."""
+    folder = tmp_path_factory.mktemp("data")
+    latentgrid("data", "prepare", "song2", "--set", "images=300", "--data-dir", folder, "--local")
+    return folder
+
+
 def test_list_shows_every_dataset_and_what_there_is_to_do(
     latentgrid: Command, tmp_path: Path
 ) -> None:
@@ -45,11 +54,76 @@ def test_list_shows_every_dataset_and_what_there_is_to_do(
     assert rows["cars3d"]["state"] == "to fetch into cars3d/"
     assert rows["cars3d"]["files"] == [str(tmp_path / "cars3d" / "nips2015-analogy-data.tar.gz")]
     assert rows["cars3d"]["cyclic_factors"] == ["azimuth"]
+    assert rows["scream_dsprites"]["state"] == "to fetch into dsprites/, scream/"
     (tmp_path / "cars3d").mkdir()
     (tmp_path / "cars3d" / "nips2015-analogy-data.tar.gz").touch()
     done = latentgrid("data", "list", "--data-dir", tmp_path, "--json")
     rows = {row["name"]: row for row in json.loads(done.stdout)["datasets"]}
     assert rows["cars3d"]["state"] == "fetched, to prepare"
+
+
+def test_list_names_what_is_of_a_wrong_size(
+    latentgrid: Command, song2: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shutil.copytree(song2, tmp_path, dirs_exist_ok=True)
+    original = tmp_path / "shapes3d" / "3dshapes.h5"
+    original.parent.mkdir()
+    original.write_bytes(b"short")
+    images = tmp_path / "prepared" / "song2-300" / "images.npy"
+    with open(images, "r+b") as file:
+        file.truncate(1000)
+    shown = latentgrid("data", "list", "--data-dir", tmp_path).stdout.splitlines()
+    assert f"damaged: {original}: is 5 bytes, expected 267,573,662" in "\n".join(shown)
+    assert any(line.startswith(f"damaged: {images}: 1,000 bytes") for line in shown)
+    assert "prepared: song2-300-votes" in shown
+    assert [line.split()[-1] for line in shown if line.startswith("shapes3d ")] == ["damaged"]
+    assert all(len(line) <= 80 for line in shown if str(tmp_path) not in line)
+
+
+def test_verify_finds_a_byte_that_changed(latentgrid: Command, song2: Path, tmp_path: Path) -> None:
+    shutil.copytree(song2, tmp_path, dirs_exist_ok=True)
+    command = ("data", "prepare", "song2", "--set", "images=300", "--data-dir", tmp_path)
+    images = tmp_path / "prepared" / "song2-300" / "images.npy"
+    done = latentgrid(*command, "--verify")
+    assert done.returncode == 0 and f"{images.parent}: verified" in done.stderr
+    with open(images, "r+b") as file:
+        file.seek(200_000)
+        byte = file.read(1)
+        file.seek(200_000)
+        file.write(bytes([byte[0] ^ 1]))
+    assert "prepared already" in latentgrid(*command).stderr
+    assert f"{images}: its bytes are not those" in refusal(latentgrid(*command, "--verify"))
+
+
+def test_what_is_prepared_with_other_parameters_is_said(
+    latentgrid: Command, song2: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.png"
+    line = refusal(latentgrid("data", "show", "song2", "--out", out, "--data-dir", song2))
+    assert "song2; get ready with: latentgrid data prepare song2 --data-dir" in line
+    assert line.endswith("(with other parameters there are: song2-300, song2-300-votes)")
+
+
+def test_a_file_that_nobody_sends_is_named_with_the_place_for_it(
+    latentgrid: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody(*_: Any, **__: Any) -> None:
+        raise requests.ConnectionError("nobody there")
+
+    monkeypatch.setattr("orchestrator.fetch.requests.get", nobody)
+    monkeypatch.setattr("orchestrator.fetch.time.sleep", lambda seconds: None)
+    done = latentgrid("data", "fetch", "scream_dsprites", "--data-dir", tmp_path)
+    *waited, line = done.stderr.splitlines()
+    assert done.returncode == 2
+    assert [line.rpartition("; ")[2] for line in waited] == [
+        "again in 1 s",
+        "again in 3 s",
+        "again in 9 s",
+    ]
+    name = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.hdf5"
+    assert f"or place the file by hand: {tmp_path / 'dsprites' / name}; " in line
+    assert line.endswith(f"scream_dsprites needs {tmp_path / 'scream' / 'scream.jpg'} too")
 
 
 def test_prepare_makes_a_set_and_its_votes_and_a_second_call_does_nothing(
@@ -80,6 +154,8 @@ def test_prepare_makes_a_set_and_its_votes_and_a_second_call_does_nothing(
             "--set images=300: images stands twice; valid: each parameter once",
         ),
         (("fetch", "cars3d", "--mirror", "ftp://x"), "valid: an address that starts with http"),
+        (("show", "xysquares"), "Missing option '--out'; `latentgrid data show --help` says"),
+        (("prepare", "song1", "--set", "images=-1"), "at least 1 and at most 2147483648"),
     ],
 )
 def test_bad_input_is_one_line(
@@ -147,14 +223,6 @@ def test_an_incomplete_folder_is_not_taken_for_prepared(
     line = refusal(latentgrid(*command))
     assert str(folder) in line and "incomplete" in line
     assert list(folder.iterdir()) == []
-
-
-@pytest.fixture(scope="module")
-def song2(latentgrid: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory with 300 images of song2, prepared."""
-    folder = tmp_path_factory.mktemp("data")
-    latentgrid("data", "prepare", "song2", "--set", "images=300", "--data-dir", folder, "--local")
-    return folder
 
 
 @pytest.fixture

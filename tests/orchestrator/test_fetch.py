@@ -450,8 +450,12 @@ def test_the_pauses_are_those_given(
 ) -> None:
     slept: list[float] = []
     monkeypatch.setattr("orchestrator.fetch.time.sleep", slept.append)
-    failure(song(site.says("/song.bin", status(503))), tmp_path, pauses=(1.0, 3.0, 9.0))
+    said: list[str] = []
+    url = site.says("/song.bin", status(503))
+    failure(song(url), tmp_path, pauses=(1.0, 3.0, 9.0), waiting=said.append)
     assert slept == [1.0, 3.0, 9.0]
+    answer = f"{url}: HTTP 503 Service Unavailable; again in"
+    assert said == [f"{answer} 1 s", f"{answer} 3 s", f"{answer} 9 s"]
 
 
 def test_where_nobody_listens_the_reason_is_said(site: Site, tmp_path: Path) -> None:
