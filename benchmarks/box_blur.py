@@ -22,6 +22,7 @@ from torch import Tensor
 
 from grids import parts
 from grids.trial import Trial
+from orchestrator.process import prepare_for_training
 from trainers import make_dataset
 from trainers.box_blur import box_blur
 from trainers.fit import Training
@@ -78,7 +79,7 @@ def convolutions(images: Tensor) -> Tensor:
 
 
 def main() -> int:
-    torch.set_num_threads(1)
+    prepare_for_training()
     print(f"{datetime.now(UTC):%Y-%m-%d} {platform.processor() or platform.machine()}, 1 thread")
     print(f"python {platform.python_version()}, torch {torch.__version__}")
     worst = 0.0
