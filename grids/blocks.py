@@ -75,6 +75,9 @@ def settings(cls: type[Settings], *nodes: Node | None) -> Settings:
             try:
                 if key == "memory":
                     values["memory_bytes"] = memory_bytes(entry.value)
+                elif key == "every" and isinstance(entry.value, dict):
+                    steps = {name: item.value for name, item in entry.value.items()}
+                    values["every_by_metric"] = tuple(steps.items())
                 else:
                     values[key] = _setting(cls, key, entry)
             except FieldError as error:

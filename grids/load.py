@@ -87,13 +87,13 @@ def _grid(text: str) -> Grid:
             blocks["evaluate"].key_at,
             "metrics score trials, and this is a study of measurements; valid: no evaluate",
         )
-    if evaluate.every is not None:
+    if evaluate.intervals:
         trained = [t.steps for t in trials if isinstance(t, Trial) and not t.framework.closed_form]
         fewest_steps = min(trained, default=1)
-        if evaluate.every > fewest_steps:
+        if evaluate.intervals[-1] > fewest_steps:
             raise DocumentError(
                 blocks["evaluate"].value["every"].at,
-                f"every is {evaluate.every}, and a trial has {fewest_steps} steps; "
+                f"every is {evaluate.intervals[-1]}, and a trial has {fewest_steps} steps; "
                 f"valid: 1 to {fewest_steps}",
             )
     if evaluate.metrics:

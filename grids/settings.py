@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from grids.fields import FieldError, Valid, check_fields, shown
+from grids.fields import FieldError, Valid, check_fields, declared_fields, instead, shown
 from grids.parts import METRICS
 
 _MEMORY_UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
@@ -38,6 +38,8 @@ class Evaluate:
     every: Annotated[
         int | None, Valid(at_least=1), "steps between scores during training; null: at the end only"
     ] = None
+    every_by_metric: tuple[tuple[str, int], ...] = ()
+    """`every` as a mapping, {mig: 2400, dci: 7200}; for others: at the end only."""
     during: Annotated[Literal["fast", "full"], "sample sizes during training"] = "fast"
     final: Annotated[Literal["fast", "full"], "sample sizes at the end"] = "full"
     representations: Annotated[
@@ -48,6 +50,22 @@ class Evaluate:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        for metric, steps in self.every_by_metric:
+            if metric not in self.metrics:
+                raise FieldError(
+                    "every", f"names {shown(metric)}; {instead(metric, self.metrics)} (the metrics)"
+                )
+            declared_fields(Evaluate)["every"].checked(steps)
+
+    def steps_between(self, metric: str) -> int | None:
+        """The steps between two scores of a metric during training, None for none."""
+        return dict(self.every_by_metric).get(metric, self.every)
+
+    @property
+    def intervals(self) -> tuple[int, ...]:
+        """All steps between scores during training."""
+        found = {self.steps_between(metric) for metric in self.metrics}
+        return tuple(sorted(steps for steps in found if steps is not None))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,8 @@ class Metric(NamedTuple):
 
     function(table, *, seed, **sizes[size]) gives a finite float for each name in `scores`, of which
     the first is the metric's value, within `value_range`. `version` is raised by hand when a change
-    of code changes values.
+    of code changes values. `cost_seconds` is what its full size takes on one thread, of a table of
+    700,000 rows: those that take more than a second are scored in tasks of their own.
     """
 
     function: Callable[..., dict[str, float]]
@@ -29,6 +30,7 @@ class Metric(NamedTuple):
     scores: tuple[str, ...]
     value_range: tuple[float, float]
     higher_is_better: bool
+    cost_seconds: float
     citation: str
     summary: str
 
@@ -41,6 +43,7 @@ METRICS: dict[str, Metric] = {
         scores=("mig",),
         value_range=(0.0, 1.0),
         higher_is_better=True,
+        cost_seconds=0.2,
         citation="Chen et al. 2018, equation 6; sizes of Locatello et al. 2019",
         summary="how much more one latent tells of a factor than the next one does",
     ),
@@ -54,6 +57,7 @@ METRICS: dict[str, Metric] = {
         scores=("factor_vae_score", "factor_vae_train_score", "factor_vae_active_latents"),
         value_range=(0.0, 1.0),
         higher_is_better=True,
+        cost_seconds=0.5,
         citation="Kim and Mnih 2018, section 4; sizes of Locatello et al. 2019",
         summary="how often the latent that stands still tells which factor was held fixed",
     ),

@@ -7,6 +7,7 @@ score that the grid asks of it stands in the scores table; it is then deleted, u
 
 from __future__ import annotations
 
+import dataclasses
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,27 +19,55 @@ from threadpoolctl import threadpool_limits
 
 import metrics
 from grids.settings import Evaluate
+from metrics import METRICS
 from metrics.npz import read_npz
 from metrics.table import CodeTable
 from orchestrator import machine
 from orchestrator.work import SCORE_KEY_COLUMNS, ScoreKey, score_key, wanted_scores
-from results.lease import Fenced
 from results.ledger import Attempt, new_attempt_id
 from results.parquet import read_table
 from results.store import StudyFolder
 
 MAX_FAILURES = 3
+CHEAP_SECONDS = 1.0
+FAST_IS_CHEAPER = 10  # than full, about: so are the samples
 FILES_A_TASK = 16  # scoring the small tables of short trials costs less than starting a task
 
 
 @dataclass(frozen=True)
 class CodeFile:
-    """A trial's codes at one step, with the scores that are still missing."""
+    """A trial's codes at one step, with scores that are still missing: all of them, or a part."""
 
     path: Path
     trial_id: str
     step: int
     missing: frozenset[ScoreKey]
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """What tells a part from others: the file, and the metric if it is a dear one."""
+        dear = {key[3] for key in self.missing if cost_seconds(key) > CHEAP_SECONDS}
+        return self.path.name, "".join(dear)
+
+    @property
+    def cost_seconds(self) -> float:
+        """About, of the dearest of its scores."""
+        return max(map(cost_seconds, self.missing))
+
+
+def cost_seconds(key: ScoreKey) -> float:
+    """About how long a score takes, of a large table."""
+    _, _, _, metric, _, size, _ = key
+    return METRICS[metric].cost_seconds / (1 if size == "full" else FAST_IS_CHEAPER)
+
+
+def parts_of(file: CodeFile) -> list[CodeFile]:
+    """The file with the scores of all its cheap metrics, and with those of each dear one."""
+    parts: dict[str, set[ScoreKey]] = {}
+    for key in file.missing:
+        dear = cost_seconds(key) > CHEAP_SECONDS
+        parts.setdefault(key[3] if dear else "", set()).add(key)
+    return [dataclasses.replace(file, missing=frozenset(keys)) for keys in parts.values()]
 
 
 class ScoredKeys:
@@ -68,8 +97,8 @@ class ScoringQueue:
         self.folder, self.evaluate, self.steps = folder, evaluate, steps
         self._scored = ScoredKeys(folder)
         self._settled: set[str] = set()
-        self._in_flight: set[str] = set()
-        self._failures: dict[str, list[str]] = {}
+        self._in_flight: set[tuple[str, str]] = set()
+        self._failures: dict[tuple[str, str], list[str]] = {}
 
     def scored(self) -> set[ScoreKey]:
         """The scores that exist by now."""
@@ -97,24 +126,31 @@ class ScoringQueue:
         return found
 
     def take(self) -> list[CodeFile]:
-        """The next task: several files, or one alone that has failed before. Marks them taken."""
+        """The next task, marked as taken; none where nothing is free.
+
+        The cheap metrics of several files, so that a study's first scores are there early; then one
+        dear metric of one file, the cheapest first; what has failed before last, and alone.
+        """
         free = [
-            file
+            part
             for file in self.waiting()
-            if file.path.name not in self._in_flight
-            and len(self._failures.get(file.path.name, ())) < MAX_FAILURES
+            for part in parts_of(file)
+            if part.name not in self._in_flight
+            and len(self._failures.get(part.name, ())) < MAX_FAILURES
         ]
-        task = [file for file in free if file.path.name not in self._failures][:FILES_A_TASK]
-        task = task or free[:1]
-        self._in_flight.update(file.path.name for file in task)
+        fresh = [part for part in free if part.name not in self._failures]
+        cheap = [part for part in fresh if part.cost_seconds <= CHEAP_SECONDS]
+        dear = sorted(fresh or free, key=lambda part: part.cost_seconds)
+        task = cheap[:FILES_A_TASK] or dear[:1]
+        self._in_flight.update(part.name for part in task)
         return task
 
     def settle(self, task: Sequence[CodeFile], error: str | None) -> None:
-        """Gives a task's files back; `error` counts against each of them."""
-        for file in task:
-            self._in_flight.discard(file.path.name)
+        """Gives a task's parts back; `error` counts against each of them."""
+        for part in task:
+            self._in_flight.discard(part.name)
             if error is not None:
-                self._failures.setdefault(file.path.name, []).append(error)
+                self._failures.setdefault(part.name, []).append(error)
 
     def drop_settled(self) -> None:
         """Deletes the files that have all their scores, unless the grid keeps codes.
@@ -135,7 +171,7 @@ class ScoringQueue:
         """File name -> last error, of the files that failed too often to be tried again."""
         return {
             name: errors[-1]
-            for name, errors in self._failures.items()
+            for (name, _), errors in self._failures.items()
             if len(errors) >= MAX_FAILURES
         }
 
@@ -147,7 +183,8 @@ def score_files(
 ) -> None:
     """Scores every file of the task and writes one record with all the rows.
 
-    What was scored before an error is kept; the error is raised once it is written down.
+    An error costs the scores of one metric of one file; the first is raised once the others are
+    written down.
     """
     attempt = Attempt.open(
         folder,
@@ -161,32 +198,39 @@ def score_files(
         clock=clock,
     )
     rows: list[dict[str, object]] = []
-    failure: BaseException | None = None
+    failures: list[Exception] = []
     with attempt.stage("score"), threadpool_limits(1):
-        try:
-            for file in task:
-                for row in _score_file(file, clock):
-                    rows.append({**row, "attempt_id": attempt.attempt_id})
-                    attempt.beat(0)
-        except Fenced:
-            raise
-        except Exception as error:  # a metric of a user's own may raise anything
-            failure = error
+        for file in task:
+            for row in _score_file(file, clock, failures):
+                rows.append({**row, "attempt_id": attempt.attempt_id})
+                attempt.beat(0)
     if rows:
         folder.write_record("scores", attempt.attempt_id, rows)
-    if failure is not None:
-        attempt.close("failed", 0, error="".join(traceback.format_exception(failure)))
-        raise failure
+    if failures:
+        error = "".join(traceback.format_exception(failures[0]))
+        attempt.close("failed", 0, error=error)
+        raise failures[0]
     attempt.close("completed", 0)
 
 
-def _score_file(file: CodeFile, clock: Callable[[], float]) -> Iterator[dict[str, object]]:
-    mean = read_npz(file.path)
-    for key in sorted(file.missing):
-        trial_id, step, representation, metric, version, size, seed = key
+def _score_file(
+    file: CodeFile, clock: Callable[[], float], failures: list[Exception]
+) -> Iterator[dict[str, object]]:
+    """The rows of a file, the cheapest metric first; what goes wrong is added to `failures`."""
+    tables: dict[str, CodeTable] = {}
+    for key in sorted(file.missing, key=lambda key: (cost_seconds(key), key)):
+        _, _, representation, metric, _, size, seed = key
         started = clock()
-        table = mean if representation == "mean" else sampled(mean, seed)
-        values = metrics.score(metric, table, size=size, seed=seed)
+        try:
+            if "mean" not in tables:
+                tables["mean"] = read_npz(file.path)
+            if representation not in tables:
+                tables[representation] = sampled(tables["mean"], seed)
+            table = tables[representation]
+            values = metrics.score(metric, table, size=size, seed=seed)
+        except Exception as error:  # a metric of a user's own may raise anything
+            failures.append(error)
+            continue
         seconds = clock() - started
         for name, value in values.items():
             yield {

@@ -158,7 +158,7 @@ class TrialRun:
     def _chunk(self, seconds_left: float) -> int:
         """Steps until the next report, evaluation or deadline, whichever comes first."""
         stops = [next_report(self.trial, self.step)]
-        if every := self.unit.evaluate.every:
+        for every in self.unit.evaluate.intervals:
             stops.append((self.step // every + 1) * every)
         affordable = 1 if self.seconds_per_step is None else seconds_left / self.seconds_per_step
         return max(1, min(min(stops) - self.step, int(affordable)))
@@ -179,9 +179,9 @@ class TrialRun:
             self.log.write(f"step {self.step}: {shown}")
             if not finite(terms):
                 return False
-        every = self.unit.evaluate.every
         at_end = self.step == self.trial.steps
-        if self.unit.evaluate.metrics and every and not at_end and self.step % every == 0:
+        scored = any(self.step % every == 0 for every in self.unit.evaluate.intervals)
+        if scored and not at_end:
             with self.attempt.stage("encode"):
                 self._write_codes()
         if self.clock() - self.last_checkpoint >= CHECKPOINT_SECONDS or (

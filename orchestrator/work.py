@@ -78,6 +78,7 @@ class Unit:
         evaluate = fields["evaluate"]
         for name in ("metrics", "representations"):
             evaluate[name] = tuple(evaluate[name])
+        evaluate["every_by_metric"] = tuple(map(tuple, evaluate["every_by_metric"]))
         return cls(
             work=fields["work"],
             study=fields["study"],
@@ -95,11 +96,13 @@ class Unit:
 
 def wanted_scores(trial_id: str, step: int, steps: int, evaluate: Evaluate) -> set[ScoreKey]:
     """The scores that the grid asks of a trial's codes at `step` of its `steps`."""
-    size = evaluate.final if step == steps else evaluate.during
+    at_end = step == steps
+    size = evaluate.final if at_end else evaluate.during
     return {
         (trial_id, step, representation, metric, METRICS[metric].version, size, evaluate.seed)
         for representation in evaluate.representations
         for metric in evaluate.metrics
+        if at_end or step % (evaluate.steps_between(metric) or steps) == 0
     }
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from trainers.datasets.dataset import Dataset
+from trainers.evaluation import evaluation_images
 from trainers.models.vae import VAE
 from trainers.pixels import Pixels
 from trainers.precision import kernels
@@ -17,7 +20,10 @@ from trainers.sampling import factors_of
 
 
 class Codes(NamedTuple):
-    """[R, N, Z] each: R draws of the nuisance, N cells in row-major order, Z latents."""
+    """[R, N, Z] each: R draws of the nuisance, N cells in row-major order, Z latents.
+
+    Of votes: [V, I, Z], I images each.
+    """
 
     mean: npt.NDArray[np.float32]
     logvar: npt.NDArray[np.float32] | None
@@ -37,22 +43,64 @@ def encode(
     Without a `posterior` the codes have no variances.
     """
     device = torch.device(device)
-    pixels = Pixels(dataset, device)
     positions = [torch.tensor(grid, device=device) for grid in dataset.evaluation_grid]
     num_cells = math.prod(len(grid) for grid in positions)
     rows = torch.arange(dataset.evaluation_draws * num_cells, device=device)
+    batches = (
+        dataset.images(factors_of(rows_B % num_cells, positions), rows_B // num_cells)
+        for rows_B in torch.split(rows, batch_size)
+    )
+    shape = (dataset.evaluation_draws, num_cells, model.latents)
+    return _encode(model, dataset, batches, shape, device, posterior)
+
+
+def encode_votes(
+    model: VAE,
+    dataset: Dataset,
+    images_VICHW: Tensor,
+    *,
+    device: torch.device | str,
+    posterior: bool = True,
+) -> Codes:
+    """Encodes votes of images, as the dataset's are: [V, I, Z], a vote at a time."""
+    device = torch.device(device)
+    shape = (*images_VICHW.shape[:2], model.latents)
+    batches = (images_ICHW.to(device) for images_ICHW in images_VICHW)
+    return _encode(model, dataset, batches, shape, device, posterior)
+
+
+def encode_sample(
+    model: VAE,
+    dataset: Dataset,
+    *,
+    images: int,
+    device: torch.device | str,
+    posterior: bool = True,
+) -> Codes:
+    """Encodes images that follow from the dataset alone, [1, images, Z]; a multiple of 100."""
+    device = torch.device(device)
+    batches = evaluation_images(dataset, images, device)
+    return _encode(model, dataset, batches, (1, images, model.latents), device, posterior)
+
+
+def _encode(
+    model: VAE,
+    dataset: Dataset,
+    batches: Iterable[Tensor],
+    shape: tuple[int, ...],
+    device: torch.device,
+    posterior: bool,
+) -> Codes:
+    pixels = Pixels(dataset, device)
     means, logvars = [], []
     with torch.inference_mode(), kernels("fp32"):
-        for rows_B in torch.split(rows, batch_size):
-            factors_BF = factors_of(rows_B % num_cells, positions)
-            images_BCHW = dataset.images(factors_BF, rows_B // num_cells)
+        for images_BCHW in batches:
             if posterior:
                 mean_BZ, logvar_BZ = model.encode(pixels.to_float(images_BCHW))
                 logvars.append(logvar_BZ)
             else:
                 mean_BZ = model.code(pixels.to_float(images_BCHW))
             means.append(mean_BZ)
-        shape = (dataset.evaluation_draws, num_cells, model.latents)
         return Codes(
             torch.cat(means).view(shape).cpu().numpy(),
             torch.cat(logvars).view(shape).cpu().numpy() if posterior else None,

@@ -37,6 +37,8 @@ class Stream(IntEnum):
     PIXELS = 7
     ORDER = 8
     PERMUTATION = 9
+    EVALUATION = 10
+    EVALUATION_NOISE = 11
 
 
 def philox(

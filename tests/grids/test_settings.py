@@ -31,7 +31,7 @@ def test_a_fraction_of_one_gpu_or_whole_gpus() -> None:
 
 def test_nothing_said_is_one_cpu_no_scores_and_no_limit() -> None:
     assert dataclasses.astuple(Resources()) == (0.0, 1.0, None)
-    assert dataclasses.astuple(Evaluate()) == ((), None, "fast", "full", ("mean",), 0, False)
+    assert dataclasses.astuple(Evaluate()) == ((), None, (), "fast", "full", ("mean",), 0, False)
     assert dataclasses.astuple(Budget()) == (None, None)
 
 
