@@ -27,7 +27,7 @@ from grids.parts import (
     Schedule,
 )
 
-LARGEST_EPOCH = 2**26
+LARGEST_EPOCH = 2**24
 """Images of a dataset at most, to draw them without replacement: their order is held in memory."""
 
 CODE_EPOCH = 1
