@@ -17,7 +17,9 @@ Divergence = Annotated[
     "what tells shared latents: a divergence, or the distance of means or of samples",
 ]
 KRule = Annotated[
-    Literal["orig", "uniform", "fixed"], "how many factors differ between the two of a pair"
+    Literal["orig", "uniform", "fixed"],
+    "how many factors k may differ in a pair: orig, 1 or U{1..F-1}, drawn again (as run); uniform, "
+    "U{1..F} that do differ (as printed); fixed, k",
 ]
 K = Annotated[int | None, Valid(at_least=1), "factors that differ, where k_rule is fixed"]
 ThresholdRatio = Annotated[
@@ -45,8 +47,10 @@ class Framework:
     """The encoder gives means and log variances; else codes only, and no KL is reported."""
     closed_form: ClassVar[bool] = False
     """Fitted once to one batch, not by gradient steps."""
+    fewest_latents: ClassVar[int] = 1
+    """Below them there is nothing for its terms to compare."""
     terms: ClassVar[tuple[str, ...]] = ()
-    """The loss terms that it reports beside the common ones."""
+    """The loss terms that it reports beside the common ones; `grids.terms` says what they are."""
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -59,6 +63,11 @@ class Framework:
     @property
     def rows_multiple(self) -> int:
         """What `batch_size` is a multiple of."""
+        return 1
+
+    @property
+    def fewest_rows(self) -> int:
+        """The smallest `batch_size` that its estimates of a batch are defined for."""
         return 1
 
     @property
@@ -118,6 +127,7 @@ class FactorVAE(Framework):
 
     name: ClassVar[str] = "factor_vae"
     source: ClassVar[str] = "Kim and Mnih 2018, equation 2"
+    fewest_latents: ClassVar[int] = 2
     terms: ClassVar[tuple[str, ...]] = (
         "total_correlation_nats",
         "discriminator_loss",
@@ -147,6 +157,11 @@ class FactorVAE(Framework):
     def rows_multiple(self) -> int:
         return 2 if self.permutation == "halves" else 1
 
+    @property
+    def fewest_rows(self) -> int:
+        """Two codes to permute."""
+        return 4 if self.permutation == "halves" else 2
+
 
 @dataclass(frozen=True, kw_only=True)
 class BetaTCVAE(Framework):
@@ -155,11 +170,16 @@ class BetaTCVAE(Framework):
     name: ClassVar[str] = "beta_tc_vae"
     source: ClassVar[str] = "Chen et al. 2018, equation 4 with alpha = gamma = 1"
     conventions: ClassVar[tuple[str, ...]] = ("sum",)
+    fewest_latents: ClassVar[int] = 2
     terms: ClassVar[tuple[str, ...]] = ("total_correlation_nats",)
 
     estimator: Annotated[
         Literal["weighted", "stratified"], "minibatch-weighted or -stratified sampling"
     ] = "weighted"
+
+    @property
+    def fewest_rows(self) -> int:
+        return 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,6 +193,11 @@ class DIPVAEI(Framework):
     lambda_od: LambdaOffDiagonal = 10.0
     lambda_d_factor: DiagonalFactor = 10.0
 
+    @property
+    def fewest_rows(self) -> int:
+        """A covariance."""
+        return 2
+
 
 @dataclass(frozen=True, kw_only=True)
 class DIPVAEII(Framework):
@@ -184,6 +209,11 @@ class DIPVAEII(Framework):
 
     lambda_od: LambdaOffDiagonal = 10.0
     lambda_d_factor: DiagonalFactor = 1.0
+
+    @property
+    def fewest_rows(self) -> int:
+        """A covariance."""
+        return 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,7 +231,7 @@ class AdaGVAE(Framework):
 
     averaging: Annotated[
         Literal["gvae", "gvae_std", "disent_0_5"],
-        "of shared posteriors: mean of variances, of deviations, or disent's up to 0.5.0",
+        "of shared posteriors: mean of variances (gvae), of deviations, or disent's up to 0.5.0",
     ] = "gvae"
     divergence: Divergence = "symmetric"
     k_rule: KRule = "orig"
@@ -238,26 +268,35 @@ class CapacityVAE(Framework):
     """Capacity-VAE: a capacity and a weight of its own for the KL of every latent.
 
     spread: capacities from `capacity_nats` of the first latent to `smallest_capacity_nats` of the
-    last, all growing in step. settle: one growing capacity; a latent whose KL has risen by
-    `rise_nats` and moves by less than `settled_ratio` from window to window is frozen at it, and
-    its weight grows by `weight_growth` a window up to `weight_limit` times gamma.
+    last, all growing in step. settle: one growing capacity; a latent whose KL is above `rise_nats`
+    and moves, from window to window, by less than `settled_ratio` of the capacity's growth is
+    frozen at it, and its weight grows by `weight_growth` a window up to `weight_limit` times gamma.
     """
 
     name: ClassVar[str] = "capacity_vae"
     source: ClassVar[str] = "Song 2018, section 5.2.3 (an idea, without results)"
     terms: ClassVar[tuple[str, ...]] = ("capacity_nats", "frozen_latents")
 
-    variant: Annotated[Literal["spread", "settle"], "which of the two ideas"] = "spread"
+    variant: Annotated[
+        Literal["spread", "settle"],
+        "spread: a capacity for each latent; settle: one, and latents are frozen",
+    ] = "spread"
     gamma: Gamma = 100.0
     capacity_nats: Annotated[float, Valid(at_least=0), "largest capacity of a latent"] = 5.0
-    smallest_capacity_nats: Annotated[float, Valid(at_least=0), "spread: of the last latent"] = 0.0
+    smallest_capacity_nats: Annotated[
+        float, Valid(at_least=0), "spread: capacity of the last latent, the first has the largest"
+    ] = 0.0
     anneal_steps: Annotated[int, Valid(at_least=1), "steps in which capacities grow"] = 100_000
     window_steps: Annotated[int, Valid(at_least=1), "settle: steps a KL is averaged over"] = 1000
     rise_nats: Annotated[float, Valid(above=0), "settle: a KL above this has risen"] = 0.5
     settled_ratio: Annotated[
-        float, Valid(above=0), "settle: largest relative change from window to window"
-    ] = 0.05
-    weight_growth: Annotated[float, Valid(at_least=1), "settle: of a frozen weight, a window"] = 1.1
+        float,
+        Valid(above=0),
+        "settle: a KL has settled that moves by less than this part of what the capacity grows by",
+    ] = 0.5
+    weight_growth: Annotated[
+        float, Valid(at_least=1), "settle: factor of a frozen latent's weight, a window"
+    ] = 1.1
     weight_limit: Annotated[float, Valid(at_least=1), "settle: largest frozen weight, in gamma"] = (
         10.0
     )
@@ -313,7 +352,7 @@ class ICA(Framework):
 
     whitening: Annotated[
         Literal["unit_variance", "arbitrary_variance"], "scale of the codes on the images fitted"
-    ] = "unit_variance"
+    ] = "arbitrary_variance"
     algorithm: Annotated[
         Literal["parallel", "deflation"], "all components at once, or one by one"
     ] = "parallel"

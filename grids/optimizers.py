@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from grids.fields import Valid, check_fields
+from grids.fields import FieldError, Valid, check_fields
 
 LearningRate = Annotated[float, Valid(above=0), "learning rate"]
 Epsilon = Annotated[float, Valid(above=0), "added to the denominator"]
@@ -53,6 +53,7 @@ class Schedule:
     """A factor that depends on the step: of the learning rate, or of beta."""
 
     name: ClassVar[str]
+    source: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -67,9 +68,10 @@ class ConstantSchedule(Schedule):
 
 @dataclass(frozen=True, kw_only=True)
 class StepSchedule(Schedule):
-    """1, then another factor for the rest of the training (Fil et al. 2021: .2 at 75 %)."""
+    """1, then another factor for the rest of the training."""
 
     name: ClassVar[str] = "step"
+    source: ClassVar[str] = "Fil et al. 2021: .2 at 75 %"
 
     factor: Annotated[float, Valid(at_least=0), "the factor after the step"] = 0.2
     at: Annotated[float, Valid(above=0, below=1), "where, as a part of the training"] = 0.75
@@ -77,13 +79,18 @@ class StepSchedule(Schedule):
 
 @dataclass(frozen=True, kw_only=True)
 class LinearSchedule(Schedule):
-    """From one factor to another in so many steps, and constant after them."""
+    """From `start` at the first step to `end` once `steps` are done, and constant after them."""
 
     name: ClassVar[str] = "linear"
 
     start: Annotated[float, Valid(at_least=0), "the factor of the first step"] = 0.0
-    end: Annotated[float, Valid(at_least=0), "the factor after the last"] = 1.0
+    end: Annotated[float, Valid(at_least=0), "the factor once `steps` are done"] = 1.0
     steps: Annotated[int | None, Valid(at_least=1), "how many; null: all of the training"] = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.start == self.end:
+            raise FieldError("end", f"is {self.end:g}, as start; valid: another factor than start")
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {"adam": Adam, "adagrad": Adagrad}

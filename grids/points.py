@@ -137,7 +137,9 @@ def _values(key: str, node: Node) -> Point:
             )
         for name, value in node.value.items():
             if name != "name" and f"{key}.{name}" not in PART_PARAMETERS[key]:
-                names = ["name", *(known.removeprefix(f"{key}.") for known in PART_PARAMETERS[key])]
+                part = PARTS[key].get(str(node.value["name"].value))
+                known = PART_PARAMETERS[key] if part is None else declared_fields(part)
+                names = ["name", *(parameter.removeprefix(f"{key}.") for parameter in known)]
                 raise DocumentError(
                     value.key_at,
                     f"unknown parameter {shown(name)} of {key}; {instead(name, names)}",

@@ -9,12 +9,14 @@ from typing import Annotated, ClassVar, Literal
 
 from grids.configuration import Configuration
 from grids.datasets import RANDOM_NUISANCES
-from grids.fields import FieldError, Valid
+from grids.fields import FieldError, Valid, declared_fields, shown
 from grids.parts import (
     MSE,
     AdaGVAE,
     Adam,
     AdaMLVAE,
+    BetaTCVAE,
+    CapacityVAE,
     ConstantSchedule,
     Dataset,
     Framework,
@@ -25,7 +27,7 @@ from grids.parts import (
     Schedule,
 )
 
-LARGEST_EPOCH = 2**26
+LARGEST_EPOCH = 2**24
 """Images of a dataset at most, to draw them without replacement: their order is held in memory."""
 
 CODE_EPOCH = 1
@@ -63,7 +65,7 @@ class Trial(Configuration):
     batch_size: Annotated[int, Valid(at_least=1), "images (or pairs of images) a step"] = 64
     sampling: Annotated[
         Literal["with_replacement", "without_replacement"],
-        "how images are drawn; without: each once an epoch, in an order of its own",
+        "how images (of pairs, the first) are drawn; without: each once an epoch",
     ] = "with_replacement"
     precision: Annotated[Literal["fp32", "tf32", "bf16"], "arithmetic of the training step"] = (
         "fp32"
@@ -135,6 +137,25 @@ class Trial(Configuration):
                     f"is {framework.k}; valid: at most {num_factors}, the number of factors "
                     f"of {self.dataset.name}",
                 )
+        if self.batch_size < framework.fewest_rows:
+            raise FieldError(
+                "batch_size",
+                f"is {self.batch_size}; valid: at least {framework.fewest_rows}, for what "
+                f"{framework.name} estimates from a batch",
+            )
+        if self.latents < framework.fewest_latents:
+            raise FieldError(
+                "latents",
+                f"is {self.latents}; valid: at least {framework.fewest_latents}, which "
+                f"{framework.name} compares",
+            )
+        if isinstance(framework, BetaTCVAE) and framework.estimator == "stratified":
+            if self.batch_size > self.images:
+                raise FieldError(
+                    "batch_size",
+                    f"is {self.batch_size}; valid: at most {self.images}, the images of "
+                    f"{self.dataset.name}, as framework.estimator is stratified",
+                )
         if self.batch_size % framework.rows_multiple:
             raise FieldError(
                 "batch_size",
@@ -165,6 +186,13 @@ class Trial(Configuration):
         if self.framework.longest_schedule is not None:
             name, steps = self.framework.longest_schedule
             durations[f"framework.{name}"] = steps
+        if isinstance(self.framework, CapacityVAE) and self.framework.variant == "settle":
+            if 2 * self.framework.window_steps > self.steps:
+                raise FieldError(
+                    "framework.window_steps",
+                    f"is {self.framework.window_steps}; valid: at most {self.steps // 2}, as what "
+                    f"has settled is told by two windows, and the training has {self.steps} steps",
+                )
         for name, steps in durations.items():
             if steps > self.steps:
                 raise FieldError(
@@ -179,17 +207,13 @@ class Trial(Configuration):
             raise FieldError(
                 "steps", f"is {self.steps}; valid: 1, as {name} is fitted once, to one batch"
             )
-        if self.latents > self.batch_size:
+        if self.latents >= self.batch_size:
             raise FieldError(
                 "latents",
-                f"is {self.latents}; valid: at most batch_size, the {self.batch_size} images "
-                f"that {name} is fitted to",
+                f"is {self.latents}; valid: below batch_size, as the {self.batch_size} images "
+                f"that {name} is fitted to differ from their mean in one direction less",
             )
-        if self.reconstruction != MSE():
-            raise FieldError(
-                "reconstruction", f"is {self.reconstruction.name}; valid: mse, as {name} has it"
-            )
-        for field in ("optimizer", "lr_schedule", "precision"):
+        for field in ("reconstruction", "optimizer", "lr_schedule", "precision"):
             self._leave_out(field, f"{name} is not trained by gradients")
 
     def _leave_out(self, name: str, why: str) -> None:
@@ -197,12 +221,15 @@ class Trial(Configuration):
         value = getattr(self, name)
         [field] = [field for field in dataclasses.fields(self) if field.name == name]
         if value != field.default:
-            given = getattr(value, "name", value)
-            raise FieldError(name, f"is {given}; valid: leave it out, as {why}")
+            given, valid = _told_apart(value, field.default)
+            raise FieldError(
+                name, f"is {given}; valid: {valid}, its default, as {why} (a case may set it)"
+            )
 
     def columns(self) -> dict[str, str | int | float | bool | None]:
         """The configuration as one flat row; grids.columns has the types."""
-        return super().columns() | {"beta_sum": self.beta_sum, "beta_mean": self.beta_mean}
+        row = super().columns() | {"beta_sum": self.beta_sum, "beta_mean": self.beta_mean}
+        return row if self.framework.conventions else row | {"beta_convention": None}
 
     @property
     def beta_sum(self) -> float | None:
@@ -224,3 +251,20 @@ class Trial(Configuration):
         nuisances = self.dataset.nuisances
         cells = math.prod(self.dataset.factor_sizes)
         return cells if nuisances == RANDOM_NUISANCES else cells * nuisances
+
+
+def _told_apart(value: object, default: object) -> tuple[str, str]:
+    """Two values as a grid file spells them; of parts of one name, the parameters that differ."""
+    names = getattr(value, "name", None), getattr(default, "name", None)
+    if names[0] is None and names[1] is None:
+        return str(value), shown(default) if default is None else str(default)
+    if names[0] != names[1]:
+        return str(names[0]), str(names[1])
+    differing = [
+        n for n in declared_fields(type(value)) if getattr(value, n) != getattr(default, n)
+    ]
+    given, valid = (
+        ", ".join([f"name: {names[0]}", *(f"{n}: {getattr(part, n)}" for n in differing)])
+        for part in (value, default)
+    )
+    return f"{{{given}}}", f"{{{valid}}}"

@@ -1,4 +1,4 @@
-"""The datasets, the frameworks and the networks as lists: for terminal, programs and README.
+"""What a grid file may name, as lists: for the terminal, for programs and for the README.
 
 All of it is read from the declarations in `grids`. `python -m orchestrator.catalogue` rewrites the
 tables of README.md, each between its two marker comments.
@@ -18,15 +18,28 @@ from rich.text import Text
 
 from grids.datasets import DATASETS, RANDOM_NUISANCES, Images
 from grids.fields import declared_fields, shown
-from grids.parts import FRAMEWORKS, MODELS, Framework, Model
+from grids.parts import (
+    FRAMEWORKS,
+    MODELS,
+    OPTIMIZERS,
+    RECONSTRUCTIONS,
+    SCHEDULES,
+    Framework,
+    Model,
+    Part,
+)
+from grids.terms import TERMS
+from grids.trial import Trial
 
+MOST_LATENTS = int(declared_fields(Trial)["latents"].valid.at_most or 0)
 README = Path(__file__).resolve().parents[1] / "README.md"
 
-Listed = type[Images] | type[Framework] | type[Model]
+Listed = type[Part] | type[Trial]
 LISTS: Mapping[str, Mapping[str, Listed]] = {
     "datasets": DATASETS,
     "frameworks": FRAMEWORKS,
     "models": MODELS,
+    "parameters": {"trial": Trial, **RECONSTRUCTIONS, **OPTIMIZERS, **SCHEDULES},
 }
 Row = dict[str, Any]
 
@@ -37,11 +50,12 @@ def listed(what: str) -> list[Row]:
 
 
 def described(part: Listed) -> Row:
-    """A dataset (as it is by default), a framework or a network, as plain values."""
+    """A dataset (as it is by default), another part or the trial itself, as plain values."""
+    name, source = ("trial", "") if issubclass(part, Trial) else (part.name, part.source)
     row: Row = {
-        "name": part.name,
+        "name": name,
         "line": (part.__doc__ or "").partition("\n")[0],
-        "source": part.source,
+        "source": source,
     }
     if issubclass(part, Images):
         row |= contents(part())
@@ -50,9 +64,9 @@ def described(part: Listed) -> Row:
             "beta_conventions": list(part.conventions),
             "pairs": part.pairs,
             "fitted_once": part.closed_form,
-            "terms": list(part.terms),
+            "terms": {term: TERMS[term] for term in part.terms},
         }
-    else:
+    elif issubclass(part, Model):
         sizes = part.image_sizes
         row |= {
             "image_sizes": None if sizes is None else list(sizes),
@@ -61,7 +75,8 @@ def described(part: Listed) -> Row:
     row["parameters"] = [
         {
             "name": field.name,
-            "default": field.default,
+            "required": field.required,
+            "default": None if field.required else field.default,
             "choices": None if field.choices is None else list(field.choices),
             "valid": field.what,
             "description": field.description,
@@ -111,8 +126,10 @@ def catalogue_view(what: str) -> RenderableType:
     """A list for the terminal: an entry's line, what it takes, its source and its parameters."""
     parts: list[RenderableType] = []
     for row in listed(what):
-        lines = "\n".join([row["line"], f"{traits(row)}.", f"Source: {row['source']}."])
-        parts += ["", Text(row["name"], style="bold"), _indented(Text(lines), 2)]
+        lines = [row["line"], *(f"{words}." for words in [traits(row)] if words)]
+        lines += [f"Reports {term}: {meaning}." for term, meaning in row.get("terms", {}).items()]
+        lines += [f"Source: {row['source']}."] if row["source"] else []
+        parts += ["", Text(row["name"], style="bold"), _indented(Text("\n".join(lines)), 2)]
         if row["parameters"]:
             parts.append(_indented(_parameters(row), 4))
     return Group(*parts[1:])
@@ -124,10 +141,10 @@ def _indented(content: RenderableType, columns: int) -> Padding:
 
 def _parameters(row: Row) -> Table:
     table = Table.grid(padding=(0, 2))
-    table.add_column(width=26)  # equal widths, so that the entries line up
+    table.add_column(width=29)  # equal widths, so that the entries line up
     table.add_column()
     for parameter in row["parameters"]:
-        default = Text(f"{parameter['name']}: {spelled(parameter['default'])}")
+        default = Text(f"{parameter['name']}: {default_of(parameter)}")
         table.add_row(default, Text(f"{parameter['description']}; valid: {parameter['valid']}"))
     return table
 
@@ -136,8 +153,10 @@ def traits(row: Row) -> str:
     """What a dataset has, or a framework or a network takes, beside its parameters."""
     if "factors" in row:
         return f"Has {image_count(row)} images of {image_size(row)}; {factors(row)}"
-    if "beta_conventions" not in row:
+    if "most_latents" in row:
         return f"Takes {images(row)}; {most_latents(row)}"
+    if "beta_conventions" not in row:
+        return ""
     words = [f"beta ({' or '.join(row['beta_conventions'])})"] if row["beta_conventions"] else []
     words += ["pairs of images"] if row["pairs"] else []
     words += ["steps: 1", "model: linear"] if row["fitted_once"] else []
@@ -155,6 +174,7 @@ def images(row: Row) -> str:
 def most_latents(row: Row) -> str:
     """The most latents that a network has a use for."""
     most = row["most_latents"]
+    most = None if most is None else min(most, MOST_LATENTS)
     return (
         "at most as many latents as an image has values"
         if most is None
@@ -168,14 +188,14 @@ def markdown(what: str) -> str:
     lines = [f"| name | what it is | {takes} | source |", "|---|---|---|---|"]
     for row in listed(what):
         _, _, traits_said = traits(row).partition(" ")  # the verb is the column's
-        takes = "; ".join([traits_said, *map(_in_short, row["parameters"])])
+        takes = "; ".join(filter(None, [traits_said, *map(_in_short, row["parameters"])]))
         lines.append(f"| `{row['name']}` | {row['line']} | {takes} | {row['source']} |")
     return "\n".join(lines)
 
 
 def _in_short(parameter: Row) -> str:
     """`k_rule` orig (or uniform, fixed)."""
-    default = spelled(parameter["default"])
+    default = default_of(parameter)
     others = [choice for choice in parameter["choices"] or () if choice != default]
     return f"`{parameter['name']}` {default}" + (f" (or {', '.join(others)})" if others else "")
 
@@ -190,6 +210,11 @@ def with_tables(text: str) -> str:
             raise ValueError(f"{README.name} has no {start} and {end}")
         text = f"{before}{start}\n{markdown(what)}\n{end}{after}"
     return text
+
+
+def default_of(parameter: Row) -> str:
+    """Of a row's parameter, as a grid file would spell it."""
+    return "no default" if parameter["required"] else spelled(parameter["default"])
 
 
 def spelled(value: Any) -> str:

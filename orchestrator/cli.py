@@ -310,6 +310,12 @@ def models(as_json: AsJson = False) -> None:
     _list("models", as_json)
 
 
+@app.command(epilog="Example: latentgrid parameters --json")
+def parameters(as_json: AsJson = False) -> None:
+    """Every other parameter: a trial's own, of reconstructions, optimisers and schedules."""
+    _list("parameters", as_json)
+
+
 def _list(what: str, as_json: bool) -> None:
     from orchestrator.catalogue import catalogue_view, listed
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from grids.configuration import PARTS
+from grids.fields import declared_fields
 from grids.load import Grid
 from grids.measurement import Measurement
 from grids.trial import Trial
 from orchestrator.data_sets import as_named
 from orchestrator.plan import Plan
-from orchestrator.status import Status, score_summary
+from orchestrator.status import MOST_COLUMNS, Status, score_summary
 from results.distances import read_distances
 from results.hours import account, by_stage
 from results.published import FACTOR_IMPORTANCE
@@ -131,15 +135,38 @@ def scores_table(summary: pd.DataFrame) -> RenderableType:
         return Text("no final scores yet")
     table = Table(title="final scores over seeds", title_justify="left")
     parameters = [c for c in summary.columns if c not in ("score", "mean", "sd", "n")]
-    for name in [*parameters, "score"]:
-        table.add_column(name)
-    table.add_column("mean ± sd", justify="right")
-    table.add_column("seeds", justify="right")
+    columns = parameters if len(parameters) <= MOST_COLUMNS else ["trials"]
+    for name in [*columns, "score"]:
+        table.add_column(name, overflow="fold")
+    table.add_column("mean ± sd", justify="right", no_wrap=True)
+    table.add_column("seeds", justify="right", no_wrap=True)
+    before = None
     for row in summary.to_dict("records"):
         spread = "" if pd.isna(row["sd"]) else f" ± {row['sd']:.3f}"
-        cells = ["–" if pd.isna(row[name]) else f"{row[name]}" for name in parameters]
+        if columns is parameters:
+            cells = ["–" if pd.isna(row[name]) else f"{row[name]}" for name in parameters]
+        else:
+            trials = in_words({name: row[name] for name in parameters})
+            cells = ["" if trials == before else trials]
+            before = trials
         table.add_row(*cells, row["score"], f"{row['mean']:.3f}{spread}", str(row["n"]))
     return table
+
+
+def in_words(parameters: Mapping[str, Any]) -> str:
+    """`beta_vae, beta 0.001, spacing 3`: parts by their names; defaults and blanks left out."""
+    words = []
+    for name, value in parameters.items():
+        kind, dot, parameter = name.partition(".")
+        if pd.isna(value) or name.endswith("_schedule") and value == "constant":
+            continue
+        if dot and kind in parameters:
+            default = declared_fields(PARTS[kind][parameters[kind]])[parameter].default
+            if value == default:
+                continue
+        shown = name in PARTS and not name.endswith("_schedule")
+        words.append(f"{value}" if shown else f"{parameter or name} {value}")
+    return ", ".join(words)
 
 
 def hours_table(frames: Frames) -> Table:

@@ -14,6 +14,9 @@ from results.hours import account, by_stage
 from results.store import StudyFolder
 from results.tables import Frames, load
 
+MOST_COLUMNS = 3
+"""Of parameters in a table of scores, for a terminal of 80 columns."""
+
 
 @dataclass(frozen=True)
 class RunningTrial:
@@ -125,8 +128,8 @@ def score_summary(grid: Grid, frames: Frames) -> pd.DataFrame:
 
     Of a metric that gives several scores, the first one, which is its own value.
 
-    Columns: the parameters that differ between trials (the seed left out), `score`, `mean`, `sd`
-    (ddof 1, NaN for one seed), `n`.
+    Columns: the parameters that tell trials apart (the seed left out, and what follows from the
+    name of a part), `score`, `mean`, `sd` (ddof 1, NaN for one seed), `n`.
     """
     rows = pd.DataFrame([{"trial_id": t.trial_id, **t.columns()} for t in grid.trials])
     steps = {trial.trial_id: trial.steps for trial in grid.trials}
@@ -136,6 +139,9 @@ def score_summary(grid: Grid, frames: Frames) -> pd.DataFrame:
         for name in rows.columns
         if name not in derived and rows[name].astype(str).nunique() > 1
     ]
+    swept = [name for name in swept if not _follows(rows, name, name.partition(".")[0], swept)]
+    if len(swept) > MOST_COLUMNS:
+        swept = [name for name in swept if not _follows(rows, name, "framework", swept)]
     scores = frames.scores
     own = [METRICS[metric].scores[0] for metric in grid.evaluate.metrics]
     final = scores[
@@ -149,3 +155,10 @@ def score_summary(grid: Grid, frames: Frames) -> pd.DataFrame:
     grouped = joined.groupby([*swept, "score"], dropna=False, sort=False)["value"]
     table = grouped.agg(mean="mean", sd="std", n="count").reset_index()
     return table.sort_values([*swept, "score"], ignore_index=True, key=lambda c: c.map(str))
+
+
+def _follows(rows: pd.DataFrame, name: str, part: str, swept: list[str]) -> bool:
+    """Whether a parameter has one value for each choice of a part that differs, too."""
+    if name == part or part not in swept:
+        return False
+    return bool((rows[name].astype(str).groupby(rows[part]).nunique() == 1).all())

@@ -70,6 +70,8 @@ def ica(images_BN: Floats, trial: Trial) -> LinearFit:
     """FastICA (Hyvarinen and Oja 2000), from an unmixing matrix of the trial's own stream.
 
     A fit that stops at its largest number of iterations is a result: `fit_iterations` says so.
+    Raises ValueError where the images vary in fewer directions than there are latents: it would
+    divide by nothing, and give numbers.
     """
     from sklearn.decomposition import FastICA
     from sklearn.exceptions import ConvergenceWarning
@@ -89,6 +91,14 @@ def ica(images_BN: Floats, trial: Trial) -> LinearFit:
             tol=framework.tolerance,
             w_init=start_ZZ.numpy(),
         ).fit(images_BN.astype(np.float64))
+    # A row of the whitening has the length 1 / (singular value of the images).
+    singular_Z = 1 / np.linalg.norm(fitted.whitening_, axis=1)
+    tiny = np.finfo(np.float32).eps * max(images_BN.shape) * singular_Z.max()
+    if (rank := int((singular_Z > tiny).sum())) < latents:
+        raise ValueError(
+            f"ica: {len(images_BN)} images that vary in {rank} directions have no {latents} "
+            f"independent components; valid: latents of at most {rank}"
+        )
     return LinearFit(
         fitted.components_.astype(np.float32),
         fitted.mixing_.astype(np.float32),

@@ -214,7 +214,10 @@ class Training:
 
     def _fitted(self, step: Step) -> Terms:
         """The whole training of a framework in closed form: one fit, to one batch."""
-        found = BASELINES[self.trial.framework.name](fit_images(step.images_BCHW), self.trial)
+        from threadpoolctl import threadpool_limits  # comes with scikit-learn, which the fits need
+
+        with threadpool_limits(1):  # as torch is: sums differ by the number of threads
+            found = BASELINES[self.trial.framework.name](fit_images(step.images_BCHW), self.trial)
         self.model.load_state_dict(found.state_dict())
         with torch.no_grad():
             output_BCHW = self.model.decode(self.model.code(step.images_BCHW))

@@ -124,7 +124,7 @@ BAD = {
     "beta of a framework without one": (
         "framework: beta_vae",
         "framework: vae",
-        "8:9: beta is 0.001; valid: leave it out, as vae has no beta",
+        "8:9: beta is 0.001; valid: null, its default, as vae has no beta (a case may set it)",
     ),
     "convention that is left out": (
         "framework: beta_vae",
@@ -154,7 +154,8 @@ BAD = {
     "optimiser of a baseline": (
         "  framework: beta_vae\n  model: conv64\n  latents: 9\n  beta: 1e-3\n  steps: 100\n",
         "  framework: pca\n  model: linear\n  latents: 9\n  optimizer.lr: 1e-4\n  steps: 1\n",
-        "8:17: optimizer is adam; valid: leave it out, as pca is not trained by gradients",
+        "8:17: optimizer is {name: adam, lr: 0.0001}; valid: {name: adam, lr: 0.001}, its default, "
+        "as pca is not trained by gradients (a case may set it)",
     ),
     "parameter of the other variant": (
         "  framework: beta_vae\n  model: conv64\n  latents: 9\n  beta: 1e-3\n",

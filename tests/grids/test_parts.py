@@ -116,14 +116,14 @@ PINNED = {
         "anneal_steps": 100_000,
         "window_steps": 1000,
         "rise_nats": 0.5,
-        "settled_ratio": 0.05,
+        "settled_ratio": 0.5,
         "weight_growth": 1.1,
         "weight_limit": 10.0,
     },
     # Fil: whitening, 400 iterations; the rest are scikit-learn's defaults.
     "pca": {"whiten": True},
     "ica": {
-        "whitening": "unit_variance",
+        "whitening": "arbitrary_variance",
         "algorithm": "parallel",
         "contrast": "logcosh",
         "largest_iterations": 400,

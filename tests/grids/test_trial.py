@@ -14,6 +14,7 @@ from grids.configuration import PARTS, canonical_json
 from grids.datasets import DATASETS
 from grids.fields import FieldError
 from grids.parts import (
+    DIPVAEI,
     ICA,
     MODELS,
     MSE,
@@ -92,7 +93,7 @@ def any_trial() -> st.SearchStrategy[Trial]:
     schedules = (
         st.builds(ConstantSchedule)
         | st.builds(StepSchedule, factor=ratios, at=st.floats(0.1, 0.9))
-        | st.builds(LinearSchedule, start=ratios)
+        | st.builds(LinearSchedule, start=ratios.filter(lambda start: start < 1))
     )
     return st.builds(
         Trial,
@@ -287,19 +288,22 @@ def test_canonical_json_has_one_spelling() -> None:
         ),
         (
             {"framework": VAE()},
-            "beta is 1.0; valid: leave it out, as vae has no beta",
+            "beta is 1.0; valid: null, its default, as vae has no beta (a case may set it)",
         ),
         (
             {"framework": VAE(), "beta": None, "beta_convention": "sum"},
-            "beta_convention is sum; valid: leave it out, as vae has no beta",
+            "beta_convention is sum; valid: mean, its default, "
+            "as vae has no beta (a case may set it)",
         ),
         (
             {"framework": VAE(), "beta": None, "beta_schedule": LinearSchedule()},
-            "beta_schedule is linear; valid: leave it out, as vae has no beta",
+            "beta_schedule is linear; valid: constant, its default, "
+            "as vae has no beta (a case may set it)",
         ),
         (
             {"framework": AnnealedVAE(anneal_steps=10)},
-            "beta is 1.0; valid: leave it out, as annealed_vae has no beta",
+            "beta is 1.0; valid: null, its default, "
+            "as annealed_vae has no beta (a case may set it)",
         ),
         (
             {"framework": BetaTCVAE()},
@@ -334,6 +338,28 @@ def test_canonical_json_has_one_spelling() -> None:
         (
             {"framework": AdaGVAE(k_rule="fixed", k=7)},
             "framework.k is 7; valid: at most 6, the number of factors of xysquares",
+        ),
+        (
+            {"framework": FactorVAE(), "beta": None, "latents": 1},
+            "latents is 1; valid: at least 2, which factor_vae compares",
+        ),
+        (
+            {"framework": FactorVAE(permutation="halves"), "beta": None, "batch_size": 2},
+            "batch_size is 2; valid: at least 4, for what factor_vae estimates from a batch",
+        ),
+        (
+            {"framework": DIPVAEI(), "beta": None, "batch_size": 1},
+            "batch_size is 1; valid: at least 2, for what dip_vae_i estimates from a batch",
+        ),
+        (
+            {
+                "framework": BetaTCVAE(estimator="stratified"),
+                "beta_convention": "sum",
+                "dataset": XYSquares(grid_size=2),
+                "batch_size": 65,
+            },
+            "batch_size is 65; valid: at most 64, the images of xysquares, as "
+            "framework.estimator is stratified",
         ),
     ],
 )
@@ -430,30 +456,39 @@ def test_the_largest_that_is_valid_is_taken(framework: Framework, changes: dict[
         ({"model": Conv64()}, "model is conv64; valid: linear, as {name} is"),
         ({"steps": 2}, "steps is 2; valid: 1, as {name} is fitted once, to one batch"),
         (
-            {"latents": 11, "batch_size": 10},
-            "latents is 11; valid: at most batch_size, the 10 images that {name} is fitted to",
+            {"latents": 10, "batch_size": 10},
+            "latents is 10; valid: below batch_size, as the 10 images that {name} is fitted to "
+            "differ from their mean in one direction less",
         ),
         (
             {"reconstruction": Bernoulli()},
-            "reconstruction is bernoulli; valid: mse, as {name} has it",
+            "reconstruction is bernoulli; valid: mse, its default, "
+            "as {name} is not trained by gradients (a case may set it)",
         ),
         (
             {"optimizer": Adagrad()},
-            "optimizer is adagrad; valid: leave it out, as {name} is not trained by gradients",
+            "optimizer is adagrad; valid: adam, its default, "
+            "as {name} is not trained by gradients (a case may set it)",
         ),
         (
             {"optimizer": Adam(lr=1e-4)},
-            "optimizer is adam; valid: leave it out, as {name} is not trained by gradients",
+            "optimizer is {{name: adam, lr: 0.0001}}; valid: {{name: adam, lr: 0.001}}, its "
+            "default, as {name} is not trained by gradients (a case may set it)",
         ),
         (
             {"lr_schedule": StepSchedule()},
-            "lr_schedule is step; valid: leave it out, as {name} is not trained by gradients",
+            "lr_schedule is step; valid: constant, its default, "
+            "as {name} is not trained by gradients (a case may set it)",
         ),
         (
             {"precision": "bf16"},
-            "precision is bf16; valid: leave it out, as {name} is not trained by gradients",
+            "precision is bf16; valid: fp32, its default, "
+            "as {name} is not trained by gradients (a case may set it)",
         ),
-        ({"beta": 4.0}, "beta is 4.0; valid: leave it out, as {name} has no beta"),
+        (
+            {"beta": 4.0},
+            "beta is 4.0; valid: null, its default, as {name} has no beta (a case may set it)",
+        ),
     ],
 )
 def test_a_baseline_takes_only_what_it_uses(
@@ -564,3 +599,8 @@ def test_beta_in_both_conventions(beta: float, rgb: bool, latents: int, beta_sum
     summed = trial(beta=row["beta_sum"], beta_convention="sum", dataset=dataset, latents=latents)
     assert summed.columns()["beta_mean"] == pytest.approx(beta)
     assert summed.columns()["beta_sum"] == row["beta_sum"]
+
+
+def test_a_framework_without_beta_has_no_convention_in_the_tables() -> None:
+    assert trial(framework=VAE(), beta=None).columns()["beta_convention"] is None
+    assert trial().columns()["beta_convention"] == "mean"

@@ -6,16 +6,18 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import MISSING
 from pathlib import Path
 
 import pytest
 
-from grids.fields import declared_fields
+from grids.fields import Field, declared_fields
+from grids.terms import TERMS
 from orchestrator.catalogue import LISTS, listed, markdown, spelled, with_tables
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-MEANINGS_FROM = 32  # the column where the meanings of parameters stand
+MEANINGS_FROM = 35  # the column where the meanings of parameters stand
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -27,6 +29,10 @@ def what(request: pytest.FixtureRequest) -> str:
 
 def unwrapped(lines: list[str]) -> str:
     return " ".join(" ".join(lines).split())
+
+
+def default(field: Field) -> str:
+    return "no default" if field.required else spelled(field.default)
 
 
 def entries(shown: str, names: list[str]) -> list[list[str]]:
@@ -47,13 +53,16 @@ def test_every_name_parameter_and_source_is_shown_within_80_columns(
     shown = entries(done.stdout, list(LISTS[what]))
     for lines, part in zip(shown, LISTS[what].values(), strict=True):
         assert (part.__doc__ or "").partition("\n")[0] in unwrapped(lines)
-        assert f"Source: {part.source}." in unwrapped(lines)
+        source = getattr(part, "source", "")
+        assert (f"Source: {source}." in unwrapped(lines)) == bool(source)
+        for term in getattr(part, "terms", ()) if what == "frameworks" else ():
+            assert f"Reports {term}: {TERMS[term]}." in unwrapped(lines)
         table = [line for line in lines if line.startswith("    ")]
         names = [line[:MEANINGS_FROM].strip() for line in table]
         meanings = unwrapped([line[MEANINGS_FROM:] for line in table])
         declared = declared_fields(part).values()
         assert [name for name in names if name] == [
-            f"{field.name}: {spelled(field.default)}" for field in declared
+            f"{field.name}: {default(field)}" for field in declared
         ]
         for field in declared:
             assert field.description, "what is it?"
@@ -64,13 +73,17 @@ def test_json_is_the_same_list_for_programs(latentgrid: Command, what: str) -> N
     printed = json.loads(latentgrid(what, "--json").stdout)
     assert list(printed) == [what] and printed[what] == listed(what)
     for row, (name, part) in zip(printed[what], LISTS[what].items(), strict=True):
-        assert (row["name"], row["source"]) == (name, part.source)
-        parameters = {p["name"]: (p["default"], p["valid"]) for p in row["parameters"]}
+        assert (row["name"], row["source"]) == (name, getattr(part, "source", ""))
+        parameters = {
+            p["name"]: (MISSING if p["required"] else p["default"], p["valid"])
+            for p in row["parameters"]
+        }
         assert parameters == {f.name: (f.default, f.what) for f in declared_fields(part).values()}
 
 
 def test_what_each_has_or_takes_is_said(latentgrid: Command) -> None:
-    rows = {row["name"]: row for what in LISTS for row in listed(what)}
+    named = (what for what in LISTS if what != "parameters")  # a schedule is called linear, too
+    rows = {row["name"]: row for what in named for row in listed(what)}
     assert rows["beta_tc_vae"]["beta_conventions"] == ["sum"]
     assert rows["ada_ml_vae"]["pairs"] and not rows["vae"]["pairs"]
     assert [name for name, row in rows.items() if row.get("fitted_once")] == ["pca", "ica"]
@@ -98,10 +111,11 @@ def test_the_tables_of_the_readme_are_what_is_declared_now(what: str) -> None:
     rows = markdown(what).splitlines()[2:]
     for row, part in zip(rows, LISTS[what].values(), strict=True):
         assert row in README.splitlines()
-        assert row.startswith(f"| `{part.name}` | ") and row.endswith(f" | {part.source} |")
+        name, source = getattr(part, "name", "trial"), getattr(part, "source", "")
+        assert row.startswith(f"| `{name}` | ") and row.endswith(f" | {source} |")
         assert row.count("|") == 5
         for name, field in declared_fields(part).items():
-            assert f"; `{name}` {spelled(field.default)}" in row
+            assert f" `{name}` {default(field)}" in row
             assert all(choice in row for choice in field.choices or ())
 
 

@@ -9,8 +9,9 @@ import torch
 
 from grids import parts
 from grids.trial import Trial
-from trainers import make_model
+from trainers import make_dataset, make_model
 from trainers.baselines import fit_images, ica, pca
+from trainers.fit import Training
 
 MakeTrial = Callable[..., Trial]
 Floats = npt.NDArray[np.float32]
@@ -77,6 +78,56 @@ def test_ica_that_does_not_converge_says_so_by_its_iterations(trial_of: MakeTria
     seen = mixed(np.random.default_rng(0).uniform(-1, 1, size=(500, 3)), 20)
     framework = parts.ICA(largest_iterations=2, tolerance=1e-12)
     assert ica(seen, trial_of("ica", framework=framework)).own["fit_iterations"] == 2
+
+
+def test_ica_of_images_of_too_low_a_rank_says_how_many_latents_it_has(trial_of: MakeTrial) -> None:
+    rng = np.random.default_rng(0)
+    images = (rng.laplace(size=(200, 3)) @ rng.normal(size=(3, 50))).astype(np.float32)
+    with pytest.raises(ValueError, match="200 images that vary in 3 directions .* at most 3"):
+        ica(images, trial_of("ica", latents=4))
+    fitted = ica(images, trial_of("ica", latents=3))
+    codes = (images - fitted.mean_N) @ fitted.encoder_ZN.T
+    back = codes @ fitted.decoder_NZ.T + fitted.mean_N
+    np.testing.assert_allclose(back, images, atol=1e-3)
+
+
+def test_ica_has_the_whitening_of_its_name(trial_of: MakeTrial, images: Floats) -> None:
+    """Of unit variance the codes are; of arbitrary variance the unmixing is orthogonal (1 / B)."""
+    spread = {}
+    for whitening in ("unit_variance", "arbitrary_variance"):
+        framework = parts.ICA(whitening=whitening)  # type: ignore[arg-type]
+        fitted = ica(images, trial_of("ica", framework=framework))
+        codes = (images - fitted.mean_N).astype(np.float64) @ fitted.encoder_ZN.T
+        spread[whitening] = codes.std(axis=0)
+    np.testing.assert_allclose(spread["unit_variance"], 1, rtol=1e-4)
+    np.testing.assert_allclose(spread["arbitrary_variance"], 1 / np.sqrt(len(images)), rtol=1e-4)
+
+
+@pytest.mark.parametrize("change", [{"algorithm": "deflation"}, {"contrast": "cube"}])
+def test_ica_takes_its_algorithm_and_contrast(
+    trial_of: MakeTrial, images: Floats, change: dict[str, str]
+) -> None:
+    fits = [
+        ica(images, trial_of("ica", framework=parts.ICA(**options)))  # type: ignore[arg-type]
+        for options in ({}, change)
+    ]
+    assert not np.allclose(fits[0].encoder_ZN, fits[1].encoder_ZN)
+
+
+@pytest.mark.parametrize("name", ["pca", "ica"])
+def test_a_fit_has_the_same_bits_whatever_the_threads_of_the_process(
+    trial_of: MakeTrial, name: str
+) -> None:
+    from threadpoolctl import threadpool_limits
+
+    trial = trial_of(name, dataset=parts.XYSquares(spacing=4), batch_size=300, latents=10)
+    weights = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            training = Training(trial, make_dataset(trial.dataset), "cpu")
+            training.advance(1)
+        weights.append(training.model.state_dict())
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
 
 
 def test_ica_starts_where_its_seed_says(trial_of: MakeTrial, images: Floats) -> None:

@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from grids import datasets as sets
+from grids import parts
 from trainers import make_dataset
 from trainers.box_blur import box_blur, mse_boxblur
+from trainers.reconstruction import reconstruction_of
 
 Array = npt.NDArray[np.float64]
 
@@ -106,3 +108,15 @@ def test_gradients_are_those_of_the_values() -> None:
     assert torch.autograd.gradcheck(
         lambda o: mse_boxblur(o, target, radius=2, weight=25.0), (output,)
     )
+
+
+@pytest.mark.parametrize(("radius", "weight"), [(2, 25.0), (5, 0.5)])
+def test_a_trials_radius_and_weight_are_those_of_the_loss(radius: int, weight: float) -> None:
+    output, target = (
+        torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(n)) for n in (0, 1)
+    )
+    loss = reconstruction_of(parts.MSEBoxBlur(radius=radius, weight=weight)).loss(output, target)
+    error = (output - target).double()
+    padded = torch.nn.functional.pad(error, (radius,) * 4)
+    blurred = torch.nn.functional.avg_pool2d(padded, 2 * radius + 1, stride=1)
+    torch.testing.assert_close(loss.double(), error**2 + weight * blurred**2, rtol=1e-4, atol=1e-5)

@@ -351,3 +351,69 @@ def test_the_last_step_has_a_report(small_trial: MakeTrial, steps: int) -> None:
 def test_an_image_size_that_the_model_does_not_take_is_refused(small_trial: MakeTrial) -> None:
     with pytest.raises(ValueError, match="64"):
         start(small_trial(dataset=parts.XYSquares(image_size=32, grid_size=2)))
+
+
+class Numbered:
+    """Images whose first pixels are their factors and the draw of their nuisance."""
+
+    factor_names, factor_sizes = ("a", "b"), (5, 9)
+    nuisances, image_shape, standardise = 10, (1, 64, 64), False
+
+    def images(self, factors_BF: Tensor, nuisance_B: Tensor) -> Tensor:
+        images = torch.zeros(len(factors_BF), 1, 64, 64, dtype=torch.uint8)
+        images[:, 0, 0, :2] = factors_BF.to(torch.uint8)
+        images[:, 0, 0, 2] = nuisance_B.to(torch.uint8)
+        return images
+
+
+def numbers_of(step: Step) -> list[tuple[int, ...]]:
+    return [tuple(row) for row in (255 * step.images_BCHW[:, 0, 0, :3]).round().int().tolist()]
+
+
+@pytest.fixture
+def of_numbered(trial_of: MakeTrial, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Training]:
+    def make(name: str) -> Training:
+        monkeypatch.setattr(Trial, "images", 450)
+        trial = trial_of(
+            name,
+            dataset=parts.DATASETS["smallnorb"](),
+            sampling="without_replacement",
+            batch_size=45,
+            **MLP,
+        )
+        return Training(trial, Numbered(), "cpu")  # type: ignore[arg-type]
+
+    return make
+
+
+def batches(training: Training, count: int) -> list[list[tuple[int, ...]]]:
+    found = []
+    for step in range(count):
+        assert training._epochs is not None
+        training._epochs.reach(step)
+        found.append(numbers_of(training._batch()))
+        training._device_step += 1
+    return found
+
+
+def test_each_draw_of_a_nuisance_is_an_image_of_an_epoch(
+    of_numbered: Callable[..., Training],
+) -> None:
+    first, second = (
+        [image for batch in half for image in batch]
+        for half in (lambda b: (b[:10], b[10:]))(batches(of_numbered("beta_vae"), 20))
+    )
+    every = {(a, b, r) for a in range(5) for b in range(9) for r in range(10)}
+    assert set(first) == set(second) == every and len(first) == 450
+    assert first != second
+
+
+def test_partners_of_pairs_have_nuisances_of_their_own(
+    of_numbered: Callable[..., Training],
+) -> None:
+    drawn = batches(of_numbered("ada_gvae"), 10)
+    firsts = [image for batch in drawn for image in batch[:45]]
+    partners = [image for batch in drawn for image in batch[45:]]
+    assert len(set(firsts)) == len(firsts) == 450
+    same = sum(a[2] == b[2] for a, b in zip(firsts, partners, strict=True))
+    assert 15 <= same <= 80  # of 450, one in ten by chance: 45 +- 5 standard deviations

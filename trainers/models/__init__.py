@@ -13,7 +13,7 @@ from trainers.models.initialisation import (
     Initialise,
     fan_in_uniform,
     glorot_normal,
-    glorot_uniform,
+    glorot_uniform_of_two_heads,
     torch_default,
 )
 from trainers.models.linear import linear
@@ -31,7 +31,7 @@ class Network(NamedTuple):
 MODELS: dict[str, Network] = {
     "conv64": Network(conv64, glorot_normal),
     "conv64_disent": Network(conv64_disent, glorot_normal),
-    "conv_locatello": Network(conv_locatello, glorot_uniform),
+    "conv_locatello": Network(conv_locatello, glorot_uniform_of_two_heads),
     "mlp_higgins": Network(mlp_higgins, torch_default),
     "conv_burgess": Network(conv_burgess, torch_default),
     "conv_song": Network(conv_song, fan_in_uniform),

@@ -37,6 +37,19 @@ def glorot_uniform(layers: Iterable[nn.Module], seed: int, first: int = 0) -> No
         bias.zero_()
 
 
+def glorot_uniform_of_two_heads(layers: Iterable[nn.Module], seed: int, first: int = 0) -> None:
+    """The same of an encoder and a decoder where means and log variances have layers of their own.
+
+    The encoder's last layer has both here; each has a fan out of as many outputs as there are
+    latents, the inputs of the decoder.
+    """
+    encoder, decoder = layers
+    glorot_uniform([encoder, decoder], seed, first)
+    *_, (_, head, weight, _) = _layers([encoder], first)
+    latents = _fan_in(next(layer for _, layer, _, _ in _layers([decoder], first)))
+    weight *= math.sqrt((_fan_in(head) + _fan_out(head)) / (_fan_in(head) + latents))
+
+
 def torch_default(layers: Iterable[nn.Module], seed: int, first: int = 0) -> None:
     """Weights and biases in +-1 / sqrt(fan_in), where torch counts the outputs of a transposed
     convolution as its inputs (torch.nn.Linear and Conv2d, reset_parameters).

@@ -7,9 +7,11 @@ spread: the latents have capacities of their own from the start, in equal steps 
 
 settle: C_d(t) = C min(1, t / T) and gamma_d = gamma, until latent d is frozen. At the end of every
 window of W steps, a latent is frozen whose mean KL over the window is above `rise_nats` and differs
-from that of the window before by less than `settled_ratio` of it: its C_d stays at that mean. From
-then on its gamma_d grows by `weight_growth` a window, up to `weight_limit` times gamma, so that it
-"stops learning". The thesis names neither window nor threshold: these are ours.
+from that of the window before by less than `settled_ratio` C W / T: by less than that part of what
+the capacity grows by in a window, so that a latent that follows its capacity is never frozen. Its
+C_d stays at that mean. From then on its gamma_d grows by `weight_growth` a window, up to
+`weight_limit` times gamma, so that it "stops learning". The thesis names neither window nor
+threshold: these are ours.
 """
 
 from __future__ import annotations
@@ -107,7 +109,8 @@ def settled(
     ends = (number + 1) % framework.window_steps == 0
     mean = window_sum / framework.window_steps
     was_frozen = frozen(latents)
-    has_settled = (mean - latents.window_before).abs() < framework.settled_ratio * mean
+    growth = framework.capacity_nats * framework.window_steps / framework.anneal_steps
+    has_settled = (mean - latents.window_before).abs() < framework.settled_ratio * growth
     freezes = ends & ~was_frozen & (mean > framework.rise_nats) & has_settled
     grown = torch.clamp(latents.weight * framework.weight_growth, max=framework.weight_limit)
     return Latents(

@@ -123,9 +123,19 @@ def test_the_networks_of_michlo_start_normal(name: str) -> None:
 
 
 def test_the_network_of_locatello_starts_as_tensorflow_does() -> None:
+    """disentanglement_lib's means and log variances are two layers of 256 to Z."""
     for layer in layers_of("conv_locatello"):
-        assert_fills(array(layer.weight), math.sqrt(6 / sum(fans(layer))))
+        fan_in, fan_out = fans(layer)
+        if (fan_in, fan_out) == (256, 4):  # of 2 latents
+            fan_out = 2
+        assert_fills(array(layer.weight), math.sqrt(6 / (fan_in + fan_out)))
         assert not array(layer.bias).any()
+    name, latents = "conv_locatello", 200
+    for head in (latents, 2 * latents):  # of an autoencoder, of a VAE
+        model = MODELS[name].make((1, 64, 64), latents, head)
+        MODELS[name].initialise((model.encoder, model.decoder), 0)
+        *_, last = [m for m in model.encoder.modules() if isinstance(m, nn.Linear)]
+        assert_fills(array(last.weight), math.sqrt(6 / (256 + latents)))
 
 
 @pytest.mark.parametrize("name", ["mlp_higgins", "conv_burgess", "linear"])

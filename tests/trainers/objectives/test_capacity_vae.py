@@ -26,7 +26,7 @@ SETTLE = parts.CapacityVAE(
     anneal_steps=100,
     window_steps=4,
     rise_nats=0.5,
-    settled_ratio=0.1,
+    settled_ratio=0.3,
     weight_growth=2.0,
     weight_limit=5.0,
 )
@@ -61,13 +61,16 @@ def test_the_loss_holds_each_kl_at_its_own_capacity(
 def by_hand(history: Any, framework: parts.CapacityVAE) -> tuple[list[float], list[float]]:
     """Capacity (infinite: not frozen) and weight of one latent after its history of KL."""
     capacity, weight, before = math.inf, 1.0, math.inf
+    growth = framework.capacity_nats / framework.anneal_steps * framework.window_steps
     capacities, weights = [], []
     for step, _ in enumerate(history):
         if (step + 1) % framework.window_steps == 0:
             mean = float(np.mean(history[step + 1 - framework.window_steps : step + 1]))
             if capacity < math.inf:
                 weight = min(weight * framework.weight_growth, framework.weight_limit)
-            elif mean > framework.rise_nats and abs(mean - before) < framework.settled_ratio * mean:
+            elif (
+                mean > framework.rise_nats and abs(mean - before) < framework.settled_ratio * growth
+            ):
                 capacity = mean
             before = mean
         capacities.append(capacity)
@@ -102,6 +105,17 @@ def test_a_latent_that_rose_and_settled_is_frozen_and_its_weight_grows() -> None
     # Of `moved`: frozen at the end of its second window of 4, weights of 2, 4, then 5, the limit.
     assert capacities[[6, 7, 39], 3].tolist() == [math.inf, 2.0, 2.0]
     assert weights[[7, 11, 15, 19, 23], 3].tolist() == [1.0, 2.0, 4.0, 5.0, 5.0]
+
+
+@pytest.mark.parametrize("share", [0.6, 1.0, 2.0])
+def test_a_latent_that_follows_its_capacity_is_never_frozen(share: float) -> None:
+    """At the defaults: 100 windows, of which the last is 1 % of the capacity."""
+    framework = parts.CapacityVAE(variant="settle", window_steps=10, anneal_steps=1000)
+    ramp = framework.capacity_nats * np.arange(1000) / 1000
+    history = np.stack([share * ramp, np.minimum(share * ramp, 2.0)], axis=1)
+    capacities, _ = machine(history, framework)
+    assert np.isinf(capacities[:, 0]).all()
+    assert capacities[-1, 1] == pytest.approx(2.0)
 
 
 @pytest.mark.parametrize("window_steps", [1, 3, 7])

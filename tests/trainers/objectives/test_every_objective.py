@@ -72,7 +72,9 @@ def test_no_value_is_read_on_the_host(trial_of: MakeTrial, name: str) -> None:
     """Fake tensors have shapes and no values: what looks at one raises, and shapes are static."""
     trial = trial_of(name)
     if name == "capacity_vae":
-        trial = trial_of(name, framework=parts.CapacityVAE(variant="settle", anneal_steps=65))
+        trial = trial_of(
+            name, framework=parts.CapacityVAE(variant="settle", anneal_steps=65, window_steps=20)
+        )
     with FakeTensorMode():
         model = MODELS["linear"].make((1, 4, 4), 3, 6 if trial.framework.posterior else 3)
         companion = COMPANIONS[name](trial) if name in COMPANIONS else None

@@ -218,3 +218,33 @@ def test_the_discriminator_beats_chance_on_correlated_codes_only(correlated: boo
         accuracies.append(float((logits.argmax(dim=1) == truth).float().mean()))
     late = float(np.mean(accuracies[-100:]))
     assert late > 0.8 if correlated else abs(late - 0.5) < 0.06
+
+
+def test_the_discriminator_is_that_of_the_paper() -> None:
+    """Kim and Mnih 2018, appendix A: six hidden layers of 1,000 units, two logits."""
+    judge = Discriminator(10, parts.FactorVAE().layers, parts.FactorVAE().width)
+    expected = (10 * 1000 + 1000) + 5 * (1000 * 1000 + 1000) + (1000 * 2 + 2)
+    assert sum(p.numel() for p in judge.parameters()) == expected
+
+
+def test_its_adam_has_the_trials_parameters(trial_of: Any) -> None:
+    framework = parts.FactorVAE(
+        width=4, discriminator_lr=3e-4, discriminator_beta1=0.3, discriminator_beta2=0.7
+    )
+    trial = trial_of("factor_vae", framework=framework, model=parts.LinearModel())
+    optimizer = Training(trial, make_dataset(trial.dataset), "cpu").companion_optimizer
+    assert optimizer is not None
+    [group] = optimizer.param_groups
+    assert (group["lr"], group["betas"]) == (3e-4, (0.3, 0.7))
+
+
+@pytest.mark.parametrize(
+    ("permutation", "drawn"), [("batch", 8), ("halves", 8), ("second_batch", 16)]
+)
+def test_a_second_batch_is_drawn_beside_the_first(
+    trial_of: Any, permutation: str, drawn: int
+) -> None:
+    framework = parts.FactorVAE(width=4, permutation=permutation)  # type: ignore[arg-type]
+    trial = trial_of("factor_vae", framework=framework, model=parts.LinearModel(), batch_size=8)
+    training = Training(trial, make_dataset(trial.dataset), "cpu")
+    assert len(training._batch().images_BCHW) == drawn

@@ -1,0 +1,108 @@
+"""The tables of scores that a terminal shows."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from grids.load import Grid, load_grid
+from orchestrator.show import in_words, scores_table
+from orchestrator.status import score_summary
+from results.schema import SCHEMAS
+from results.tables import Frames
+
+TRIAL = (
+    "study: s\n"
+    "trial: {dataset: xysquares, model: conv64, latents: 4, steps: 9, batch_size: 4}\n"
+    "evaluate: {metrics: [mig]}\n"
+)
+FRAMEWORKS = """cases:
+  - {framework: beta_vae, grid: {beta: [1.0e-3, 4]}}
+  - {framework: {name: ada_gvae, k_rule: uniform}, beta: 1}
+  - {framework: annealed_vae, framework.anneal_steps: 5, grid: {framework.gamma: [10, 1000]}}
+  - {framework: factor_vae, optimizer.lr: 1.0e-4}
+grid: {seed: [0, 1], dataset.spacing: [8, 1]}
+"""
+
+
+def grid_of(tmp_path: Path, text: str) -> Grid:
+    path = tmp_path / "g.yaml"
+    path.write_text(TRIAL + text)
+    return load_grid(path)
+
+
+def frames_of(grid: Grid) -> Frames:
+    """Each trial has the score .25 + .5 seed."""
+    empty = {name: schema.empty_table().to_pandas() for name, schema in SCHEMAS.items()}
+    rows = [
+        {
+            "trial_id": trial.trial_id,
+            "step": trial.steps,
+            "representation": "mean",
+            "metric": "mig",
+            "score": "mig",
+            "size": "full",
+            "value": 0.25 + 0.5 * trial.seed,
+        }
+        for trial in grid.trials
+    ]
+    frames = Frames(**empty)
+    return (
+        frames._replace(scores=pd.DataFrame(rows))
+        if hasattr(frames, "_replace")
+        else (dataclasses.replace(frames, scores=pd.DataFrame(rows)))
+    )
+
+
+def printed(grid: Grid) -> str:
+    console = Console(file=io.StringIO(), width=80)
+    console.print(scores_table(score_summary(grid, frames_of(grid))))
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]
+    return text
+
+
+def test_few_parameters_are_columns(tmp_path: Path) -> None:
+    grid = grid_of(tmp_path, "grid: {framework: [vae, dip_vae_i], seed: [0, 1]}\n")
+    summary = score_summary(grid, frames_of(grid))
+    assert list(summary.columns) == ["framework", "score", "mean", "sd", "n"]
+    assert summary["mean"].tolist() == [0.5, 0.5] and summary["n"].tolist() == [2, 2]
+    assert "framework" in printed(grid) and "trials" not in printed(grid)
+
+
+def test_what_follows_from_a_framework_is_no_column(tmp_path: Path) -> None:
+    grid = grid_of(tmp_path, FRAMEWORKS)
+    summary = score_summary(grid, frames_of(grid))
+    parameters = [c for c in summary.columns if c not in ("score", "mean", "sd", "n")]
+    assert parameters == ["dataset.spacing", "framework", "beta", "framework.gamma"]
+    assert summary["n"].tolist() == [2] * 12
+
+
+def test_many_parameters_are_one_column_within_80_and_no_value_is_cut(tmp_path: Path) -> None:
+    text = printed(grid_of(tmp_path, FRAMEWORKS))
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.count("0.500 ± 0.354") == 12 and "…" not in text
+    assert "spacing 1, beta_vae, beta 4.0" in text and "spacing 8, factor_vae" in text
+
+
+def test_words_leave_out_blanks_and_defaults_and_name_schedules() -> None:
+    assert in_words(
+        {
+            "framework": "annealed_vae",
+            "beta": float("nan"),
+            "framework.gamma": 1000.0,
+            "framework.capacity_nats": 5.0,
+            "lr_schedule": "linear",
+            "beta_schedule": "constant",
+        }
+    ) == ("annealed_vae, capacity_nats 5.0, lr_schedule linear")
+
+
+@pytest.mark.parametrize("field", ["lr", "eps"])
+def test_words_keep_a_default_of_a_part_that_all_trials_have(field: str) -> None:
+    """Beside other values it is what tells the trials apart."""
+    assert in_words({f"optimizer.{field}": 1e-3}) == f"{field} 0.001"
