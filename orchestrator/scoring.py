@@ -182,6 +182,7 @@ def score_files(
 
 def _score_file(file: CodeFile, clock: Callable[[], float]) -> Iterator[dict[str, object]]:
     mean = read_npz(file.path)
+    assert isinstance(mean, CodeTable), "a trial's codes are those of a factor grid"
     for key in sorted(file.missing):
         trial_id, step, representation, metric, version, size, seed = key
         started = clock()
