@@ -1,30 +1,28 @@
 """The FactorVAE score: can the factor that was held fixed be told from the latent that stood still?
 
 Kim and Mnih 2018, "Disentangling by Factorising", section 4, with the sizes and the pruning of
-Locatello et al. 2019 (disentanglement_lib, factor_vae.py).
+Locatello et al. 2019 (disentanglement_lib, factor_vae.py); and without pruning, as disent has it.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from metrics.table import (
-    CodeTable,
-    Doubles,
-    Integers,
-    codes_at,
-    draw_rows,
-    draw_rows_with_one_factor_fixed,
-    generator,
+from metrics.elections import (
+    Ballots,
+    accuracy,
+    active_latents,
+    count,
+    elect,
+    global_variances,
+    train_and_eval_ballots,
 )
-
-IMAGES_PER_VOTE = 64
-ACTIVE_STD = 0.05
-BLOCK_VALUES = 2**17  # 1 MiB of float64: what is gathered at a time stays in the cache
+from metrics.table import CodeTable, Doubles, Integers, generator
+from metrics.votes import Votes
 
 
 def factor_vae(
-    table: CodeTable, *, seed: int, variance_images: int, train_votes: int, eval_votes: int
+    data: CodeTable | Votes, *, seed: int, variance_images: int, train_votes: int, eval_votes: int
 ) -> dict[str, float]:
     """The accuracy of a majority-vote classifier of the fixed factor, on votes it has not seen.
 
@@ -33,22 +31,21 @@ def factor_vae(
     the lowest index among equals. The classifier learns k(d) = argmax_k n[k, d] from the counts n
     of `train_votes` votes; a latent that got no vote stands for the first factor.
 
+    Given votes are all used, whatever the sizes: a random half of each factor's to learn from, the
+    others to judge by; v_d as `elections.global_variances` says.
+
     factor_vae_score: the share of `eval_votes` new votes with k(d*) = k, 1 at best; about one over
         the number of factors for codes that tell nothing. factor_vae_train_score: the same for the
         votes learned from. factor_vae_active_latents: how many latents are active.
     With no active latent all three are 0.
     """
     rng = generator(seed, "factor_vae")
-    codes = codes_at(table, draw_rows(table, rng, variance_images))
-    global_variances = np.var(codes, axis=0, ddof=1)
-    active = np.flatnonzero(np.sqrt(global_variances) >= ACTIVE_STD)
+    variances = global_variances(data, rng, variance_images)
+    active = active_latents(variances)
     train_score = score = 0.0
     if len(active):
-        train = votes(table, rng, train_votes, global_variances, active)
-        fixed_factor = np.argmax(train, axis=0)
-        train_score = accuracy(train, fixed_factor)
-        unseen = votes(table, rng, eval_votes, global_variances, active)
-        score = accuracy(unseen, fixed_factor)
+        train, unseen = train_and_eval_ballots(data, rng, train_votes, eval_votes)
+        train_score, score = majority_vote(train, unseen, variances, active)
     return {
         "factor_vae_score": score,
         "factor_vae_train_score": train_score,
@@ -56,36 +53,33 @@ def factor_vae(
     }
 
 
-def votes(
-    table: CodeTable,
-    rng: np.random.Generator,
-    count: int,
-    global_variances: Doubles,
-    active: Integers,
-) -> Integers:
-    """int64 [F, Z]: how many of `count` votes fixed factor k and elected latent d."""
-    factors, rows = draw_rows_with_one_factor_fixed(table, rng, count, IMAGES_PER_VOTE)
-    latents = elected_latents(table, rows, global_variances, active)
-    shape = len(table.factor_sizes), len(global_variances)
-    ballots = np.ravel_multi_index((factors, latents), shape)
-    return np.bincount(ballots, minlength=shape[0] * shape[1]).reshape(shape)
+def factor_vae_unpruned(
+    data: CodeTable | Votes, *, seed: int, variance_images: int, train_votes: int, eval_votes: int
+) -> dict[str, float]:
+    """The FactorVAE score with every latent taking part (disent's default, threshold 0).
+
+    A dead latent, with a tiny v_d, has a noisy ratio that may win votes; one that never varies at
+    all wins every vote, for its ratio 0 / 0 is what NumPy's argmin elects. Constant codes therefore
+    score one over the number of factors, and not 0. Scores as those of `factor_vae`.
+    """
+    rng = generator(seed, "factor_vae_unpruned")
+    variances = global_variances(data, rng, variance_images)
+    train, unseen = train_and_eval_ballots(data, rng, train_votes, eval_votes)
+    train_score, score = majority_vote(train, unseen, variances, np.arange(len(variances)))
+    return {"factor_vae_unpruned_score": score, "factor_vae_unpruned_train_score": train_score}
 
 
-def elected_latents(
-    table: CodeTable, rows: Integers, global_variances: Doubles, active: Integers
-) -> Integers:
-    """int64 [V]: for the rows of each vote, int64 [V, 64], the latent that varies least."""
-    elected = np.empty(len(rows), dtype=np.int64)
-    block = max(1, BLOCK_VALUES // (rows.shape[1] * len(global_variances)))
-    for start in range(0, len(rows), block):
-        codes = codes_at(table, rows[start : start + block])
-        local_variances = np.var(codes, axis=1, ddof=1)
-        ratios = local_variances[:, active] / global_variances[active]
-        elected[start : start + block] = active[np.argmin(ratios, axis=1)]
-    return elected
+def majority_vote(
+    train: Ballots, unseen: Ballots, variances: Doubles, latents: Integers
+) -> tuple[float, float]:
+    """(accuracy on the votes learned from, accuracy on those unseen), with `latents` taking part.
 
-
-def accuracy(votes: Integers, fixed_factor: Integers) -> float:
-    """The share of votes, int64 [F, Z], that the factor named for each latent, int64 [Z], gets."""
-    right = votes[fixed_factor, np.arange(votes.shape[1])]
-    return float(right.sum() / votes.sum())
+    variances: float64 [Z], of each latent over the dataset.
+    """
+    elected = elect(train.variances, variances, latents)
+    fixed_factor = np.argmax(count(train, elected), axis=0)
+    unseen_elected = elect(unseen.variances, variances, latents)
+    return (
+        accuracy(train, elected, fixed_factor),
+        accuracy(unseen, unseen_elected, fixed_factor),
+    )

@@ -1,4 +1,4 @@
-"""Reading a code table from an .npz file: the one place where this package touches files.
+"""Reading a code table or votes from an .npz file: the one place where this package touches files.
 
 The file may come from anywhere. What it declares is checked in the headers of its arrays before
 any of them is read, so neither an array of pickled objects nor a few bytes that unpack to more than
@@ -18,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from metrics.table import CodeTable, check_logvar_shape, check_shapes, check_types
+from metrics.votes import MAX_FACTORS, Votes, check_vote_shapes
 
 MAX_GIB = 16
-MAX_FACTORS = 100
-REQUIRED = ("codes", "factor_sizes")
-OPTIONAL = ("logvar",)
+TABLE = ("codes", "factor_sizes")  # and optionally logvar
+VOTES = ("votes", "labels")  # and optionally codes
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 HEADER_READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -41,14 +41,17 @@ class _Header(NamedTuple):
     dtype: np.dtype[Any]
 
 
-def read_npz(path: Path) -> CodeTable:
-    """The code table in a file as `numpy.savez` and `numpy.savez_compressed` write it.
+def read_npz(path: Path) -> CodeTable | Votes:
+    """What is in a file as `numpy.savez` and `numpy.savez_compressed` write it.
 
-    codes: float [N, Z] or [R, N, Z], row i being factor index i, last factor fastest.
-    factor_sizes: int [F], with product N. logvar: optional, as codes. Other arrays are not read.
+    A code table: codes: float [N, Z] or [R, N, Z], row i being factor index i, last factor fastest.
+    factor_sizes: int [F], with product N. logvar: optional, as codes.
 
-    ValueError, in one line that names the file and what is wrong with it; OSError if it cannot be
-    opened.
+    Votes, in a file with an array of this name: votes: float [V, I, Z]. labels: int [V], the factor
+    that the images of a vote share, from 0. codes: optional, float [G, Z], of images of all kinds.
+
+    Other arrays are not read. ValueError, in one line that names the file and what is wrong with
+    it; OSError if it cannot be opened.
     """
     with open(path, "rb") as file:
         try:
@@ -60,19 +63,29 @@ def read_npz(path: Path) -> CodeTable:
             raise ValueError(f"{path}: {_one_line(error)}") from error
 
 
-def _read(archive: zipfile.ZipFile) -> CodeTable:
+def _read(archive: zipfile.ZipFile) -> CodeTable | Votes:
     members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-    for name in REQUIRED:
+    needed, optional = (VOTES, "codes") if "votes" in members else (TABLE, "logvar")
+    if "votes" in members and "factor_sizes" in members:
+        raise ValueError("holds both votes and factor_sizes; valid: votes or a code table")
+    for name in needed:
         if name not in members:
             found = ", ".join(sorted(members)[:10]) or "none"
-            raise ValueError(f"no array {name}; needed: {', '.join(REQUIRED)}; found: {found}")
-    members = {name: members[name] for name in (*REQUIRED, *OPTIONAL) if name in members}
+            valid = f"{', '.join(needed)}{' (or votes, labels)' * (needed is TABLE)}"
+            raise ValueError(f"no array {name}; needed: {valid}; found: {found}")
+    members = {name: members[name] for name in (*needed, optional) if name in members}
 
     gib = sum(info.file_size for info in members.values()) / 2**30
     if gib > MAX_GIB:
         raise ValueError(f"arrays of {gib:,.1f} GiB; valid: at most {MAX_GIB} GiB")
     headers = {name: _header(archive, name, info) for name, info in members.items()}
     check_types(**{name: header.dtype for name, header in headers.items()})
+    return (_votes if needed is VOTES else _code_table)(archive, members, headers)
+
+
+def _code_table(
+    archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], headers: dict[str, _Header]
+) -> CodeTable:
     shape = headers["factor_sizes"].shape
     if len(shape) != 1 or shape[0] > MAX_FACTORS:
         raise ValueError(f"factor_sizes has shape {list(shape)}; valid: [F], F to {MAX_FACTORS}")
@@ -84,6 +97,17 @@ def _read(archive: zipfile.ZipFile) -> CodeTable:
     codes = _array(archive, members["codes"])
     logvar = _array(archive, members["logvar"]) if "logvar" in members else None
     return CodeTable.checked(codes, factor_sizes, logvar)
+
+
+def _votes(
+    archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], headers: dict[str, _Header]
+) -> Votes:
+    global_shape = headers["codes"].shape if "codes" in headers else None
+    check_vote_shapes(headers["votes"].shape, headers["labels"].shape, global_shape)
+
+    codes, labels = (_array(archive, members[name]) for name in VOTES)
+    global_codes = _array(archive, members["codes"]) if "codes" in members else None
+    return Votes.checked(codes, labels, global_codes=global_codes)
 
 
 def _header(archive: zipfile.ZipFile, name: str, info: zipfile.ZipInfo) -> _Header:

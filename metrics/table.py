@@ -1,4 +1,4 @@
-"""The code table, and drawing rows of it: all that a metric ever sees of a model and a dataset.
+"""The code table, and drawing rows of it: what most metrics see of a model and a dataset.
 
 The factor grid is row-major, last factor fastest. The rows of a table are the factor grid with one
 more axis in front, the replicate r = 0..R-1 of the nuisance, which no metric scores: row r*N + i is
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 MAX_LATENTS = 1_000
+INTEGERS = ("factor_sizes", "labels")
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -40,10 +41,10 @@ class CodeTable:
 
     def __post_init__(self) -> None:
         check_shapes(self.codes.shape, self.factor_sizes)
-        _check_values("codes", self.codes)
+        check_values("codes", self.codes, "R, N, Z")
         if self.logvar is not None:
             check_logvar_shape(self.logvar.shape, self.codes.shape)
-            _check_values("logvar", self.logvar)
+            check_values("logvar", self.logvar, "R, N, Z")
 
     @classmethod
     def checked(
@@ -64,9 +65,9 @@ class CodeTable:
         if sizes.ndim != 1:
             raise ValueError(f"factor_sizes has {sizes.ndim} dimensions; valid: 1, a size a factor")
         return cls(
-            _as_float32(codes),
+            with_replicates(as_float32(codes)),
             tuple(int(size) for size in sizes),
-            None if logvar is None else _as_float32(logvar),
+            None if logvar is None else with_replicates(as_float32(logvar)),
         )
 
     @property
@@ -87,9 +88,9 @@ class CodeTable:
 
 
 def check_types(**dtypes: np.dtype[Any]) -> None:
-    """ValueError for an array of the wrong type: factor_sizes holds integers, the others floats."""
+    """ValueError for an array of the wrong type: INTEGERS hold integers, the others floats."""
     for name, dtype in dtypes.items():
-        kinds, valid = ("iu", "integers") if name == "factor_sizes" else ("f", "floats")
+        kinds, valid = ("iu", "integers") if name in INTEGERS else ("f", "floats")
         if dtype.kind not in kinds:
             raise ValueError(f"{name} has dtype {dtype}; valid: {valid}")
 
@@ -109,8 +110,12 @@ def check_shapes(codes: tuple[int, ...], factor_sizes: Sequence[int]) -> None:
         )
     if replicates == [0]:
         raise ValueError("codes has 0 replicates; valid: 1 or more")
+    check_latents("codes", latents)
+
+
+def check_latents(name: str, latents: int) -> None:
     if not 1 <= latents <= MAX_LATENTS:
-        raise ValueError(f"codes has {latents} latents; valid: 1 to {MAX_LATENTS:,}")
+        raise ValueError(f"{name} has {latents} latents; valid: 1 to {MAX_LATENTS:,}")
 
 
 def check_logvar_shape(logvar: tuple[int, ...], codes: tuple[int, ...]) -> None:
@@ -118,20 +123,25 @@ def check_logvar_shape(logvar: tuple[int, ...], codes: tuple[int, ...]) -> None:
         raise ValueError(f"logvar has shape {list(logvar)}; valid: {list(codes)}, as codes")
 
 
-def _check_values(name: str, values: Floats) -> None:
-    if values.dtype != np.float32 or values.ndim != 3:
+def check_values(name: str, values: Floats, axes: str) -> None:
+    """ValueError for anything but finite float32 with the named axes, "R, N, Z" say."""
+    if values.dtype != np.float32 or values.ndim != len(axes.split(",")):
         raise ValueError(
-            f"{name} is {values.dtype} with {values.ndim} dimensions; valid: float32 [R, N, Z]"
+            f"{name} is {values.dtype} with {values.ndim} dimensions; valid: float32 [{axes}]"
         )
     # The extremes are NaN if any value is, and cost no memory.
     if not (math.isfinite(values.min()) and math.isfinite(values.max())):
         raise ValueError(f"{name} holds NaN, Inf or a number too large for float32")
 
 
-def _as_float32(values: npt.NDArray[Any]) -> Floats:
+def as_float32(values: npt.NDArray[Any]) -> Floats:
     with np.errstate(over="ignore"):
-        single = np.ascontiguousarray(values, dtype=np.float32)
-    return single[None] if single.ndim == 2 else single
+        return np.ascontiguousarray(values, dtype=np.float32)
+
+
+def with_replicates(values: Floats) -> Floats:
+    """[N, Z] as [1, N, Z], a view."""
+    return values[None] if values.ndim == 2 else values
 
 
 def generator(seed: int, metric: str) -> np.random.Generator:
@@ -149,11 +159,20 @@ def draw_rows_with_one_factor_fixed(
 ) -> tuple[Integers, Integers]:
     """(factors int64 [batches], rows int64 [batches, batch_size]).
 
-    Each batch picks one of the factors that vary; its rows are drawn as by `draw_rows`, and then
-    take that factor's position from the batch's first row.
+    Each batch picks one of the factors that vary, and its rows share that factor's position.
     """
     factors = table.varying[rng.integers(len(table.varying), size=batches)]
-    rows = rng.integers(len(table.rows), size=(batches, batch_size))
+    return factors, draw_rows_with_factors_fixed(table, rng, factors, batch_size)
+
+
+def draw_rows_with_factors_fixed(
+    table: CodeTable, rng: np.random.Generator, factors: Integers, batch_size: int
+) -> Integers:
+    """int64 [B, batch_size]: a batch of rows for each of `factors`, int64 [B].
+
+    A batch's rows are drawn as by `draw_rows`, and then take its factor's position from the first.
+    """
+    rows = rng.integers(len(table.rows), size=(len(factors), batch_size))
     strides = table.strides[factors, None]
     # In place: these arrays are the most that a metric ever holds.
     steps = rows // strides
@@ -161,7 +180,7 @@ def draw_rows_with_one_factor_fixed(
     steps -= steps[:, :1].copy()
     steps *= strides
     rows -= steps
-    return factors, rows
+    return rows
 
 
 def factors_at(table: CodeTable, rows: Integers) -> Integers:

@@ -210,12 +210,15 @@ def score(
         Path,
         typer.Argument(
             help="codes float [N, Z], row i = factor index i, last factor fastest; "
-            "factor_sizes int [F]; optional logvar.",
+            "factor_sizes int [F]; optional logvar. Or votes float [V, I, Z], the images of a vote "
+            "sharing a factor; labels int [V], which one, from 0; optional codes float [G, Z], of "
+            "images of all kinds.",
             metavar="FILE.npz",
         ),
     ],
     metric: Annotated[
-        list[str] | None, typer.Option(help="A metric; repeat for more. Default: all of them.")
+        list[str] | None,
+        typer.Option(help="A metric; repeat for more. Default: all that the file can have."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of what the metrics draw.", min=0)] = 0,
     as_json: AsJson = False,
@@ -226,16 +229,15 @@ def score(
     import metrics
     from metrics.npz import read_npz
 
-    names = metric or list(metrics.METRICS)
-    for name in names:
+    for name in metric or ():
         if name not in metrics.METRICS:
             raise InputError(f"--metric {name}: valid: {', '.join(metrics.METRICS)}")
     try:
-        table = read_npz(file)
+        data = read_npz(file)
         scores = [
             {"metric": name, "score": key, "value": value}
-            for name in names
-            for key, value in metrics.score(name, table, size="full", seed=seed).items()
+            for name in metric or metrics.metrics_for(metrics.shape_of(data))
+            for key, value in metrics.score(name, data, size="full", seed=seed).items()
         ]
     except ValueError as error:
         raise InputError(str(error)) from None

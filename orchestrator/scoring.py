@@ -36,18 +36,23 @@ FILES_A_TASK = 16  # scoring the small tables of short trials costs less than st
 
 @dataclass(frozen=True)
 class CodeFile:
-    """A trial's codes at one step, with scores that are still missing: all of them, or a part."""
+    """What a trial left at one step to be scored, with scores that are missing: a task's part.
+
+    Of a metric of cells (UDR), `cell` has the models that are scored together, of which `trial_id`
+    is the first.
+    """
 
     path: Path
     trial_id: str
     step: int
     missing: frozenset[ScoreKey]
+    cell: tuple[str, ...] = ()
 
     @property
-    def name(self) -> tuple[str, str]:
-        """What tells a part from others: the file, and the metric if it is a dear one."""
-        dear = {key[3] for key in self.missing if cost_seconds(key) > CHEAP_SECONDS}
-        return self.path.name, "".join(dear)
+    def label(self) -> str:
+        """What tells a part from others, for people too: the file, and the metric if it is dear."""
+        dear = sorted({key[3] for key in self.missing if cost_seconds(key) > CHEAP_SECONDS})
+        return " ".join([self.path.name if not self.cell else self.trial_id, *dear])
 
     @property
     def cost_seconds(self) -> float:
@@ -67,7 +72,9 @@ def parts_of(file: CodeFile) -> list[CodeFile]:
     for key in file.missing:
         dear = cost_seconds(key) > CHEAP_SECONDS
         parts.setdefault(key[3] if dear else "", set()).add(key)
-    return [dataclasses.replace(file, missing=frozenset(keys)) for keys in parts.values()]
+    return [
+        dataclasses.replace(file, missing=frozenset(keys)) for _, keys in sorted(parts.items())
+    ]
 
 
 class ScoredKeys:
@@ -97,8 +104,8 @@ class ScoringQueue:
         self.folder, self.evaluate, self.steps = folder, evaluate, steps
         self._scored = ScoredKeys(folder)
         self._settled: set[str] = set()
-        self._in_flight: set[tuple[str, str]] = set()
-        self._failures: dict[tuple[str, str], list[str]] = {}
+        self._in_flight: set[str] = set()
+        self._failures: dict[str, list[str]] = {}
 
     def scored(self) -> set[ScoreKey]:
         """The scores that exist by now."""
@@ -109,8 +116,8 @@ class ScoringQueue:
         return {path.name for path in self.folder.codes_dir.glob("[!.]*.npz")}
 
     def waiting(self) -> list[CodeFile]:
-        """Every file that lacks scores, those in flight and given up included."""
-        found = []
+        """Every part of a file that lacks scores, those in flight and given up included."""
+        found: list[CodeFile] = []
         names = sorted(self.files() - self._settled)
         scored = self.scored()
         for name in names:
@@ -120,7 +127,7 @@ class ScoringQueue:
             wanted = wanted_scores(trial_id, int(step), self.steps[trial_id], self.evaluate)
             if missing := frozenset(wanted - scored):
                 path = self.folder.codes_dir / name
-                found.append(CodeFile(path, trial_id, int(step), missing))
+                found += parts_of(CodeFile(path, trial_id, int(step), missing))
             else:
                 self._settled.add(name)
         return found
@@ -133,24 +140,23 @@ class ScoringQueue:
         """
         free = [
             part
-            for file in self.waiting()
-            for part in parts_of(file)
-            if part.name not in self._in_flight
-            and len(self._failures.get(part.name, ())) < MAX_FAILURES
+            for part in self.waiting()
+            if part.label not in self._in_flight
+            and len(self._failures.get(part.label, ())) < MAX_FAILURES
         ]
-        fresh = [part for part in free if part.name not in self._failures]
+        fresh = [part for part in free if part.label not in self._failures]
         cheap = [part for part in fresh if part.cost_seconds <= CHEAP_SECONDS]
         dear = sorted(fresh or free, key=lambda part: part.cost_seconds)
         task = cheap[:FILES_A_TASK] or dear[:1]
-        self._in_flight.update(part.name for part in task)
+        self._in_flight.update(part.label for part in task)
         return task
 
     def settle(self, task: Sequence[CodeFile], error: str | None) -> None:
         """Gives a task's parts back; `error` counts against each of them."""
         for part in task:
-            self._in_flight.discard(part.name)
+            self._in_flight.discard(part.label)
             if error is not None:
-                self._failures.setdefault(part.name, []).append(error)
+                self._failures.setdefault(part.label, []).append(error)
 
     def drop_settled(self) -> None:
         """Deletes the files that have all their scores, unless the grid keeps codes.
@@ -168,10 +174,10 @@ class ScoringQueue:
         self._settled.clear()
 
     def gave_up(self) -> dict[str, str]:
-        """File name -> last error, of the files that failed too often to be tried again."""
+        """Label -> last error, of the parts that failed too often to be tried again."""
         return {
             name: errors[-1]
-            for (name, _), errors in self._failures.items()
+            for name, errors in self._failures.items()
             if len(errors) >= MAX_FAILURES
         }
 

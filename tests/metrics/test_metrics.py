@@ -1,20 +1,20 @@
-"""What holds for every metric."""
+"""`score`, and MIG and the FactorVAE score at the sizes and on the factor grids of the studies."""
 
 from __future__ import annotations
 
 import math
+import tracemalloc
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import metrics
 from metrics import METRICS
 from metrics.table import CodeTable
 
+NAMES = ("mig", "factor_vae")
 GRIDS = {
     "dsprites": (3, 6, 40, 32, 32),
     "shapes3d": (10, 10, 10, 8, 4, 15),
@@ -46,13 +46,13 @@ def value(name: str, codes: npt.NDArray[Any], sizes: tuple[int, ...], seed: int 
 # for MIG duplicated codes <= .1. For codes that tell nothing the FactorVAE score is a guess, 1/F.
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("grid", ["shapes3d", "xysquares"])
 def test_the_factors_themselves_score_high(name: str, grid: str) -> None:
     assert value(name, factor_codes(GRIDS[grid]), GRIDS[grid]) > 0.99
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("grid", GRIDS)
 def test_zeros_score_zero(name: str, grid: str) -> None:
     codes = np.zeros((math.prod(GRIDS[grid]), 4), np.float32)
@@ -72,7 +72,7 @@ def test_duplicated_latents(name: str, expected: float) -> None:
     assert value(name, codes, (5, 6, 7)) == expected
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("size", ["fast", "full"])
 @pytest.mark.parametrize("grid", GRIDS)
 def test_scores_are_those_promised_on_the_grids_of_the_studies(
@@ -85,7 +85,7 @@ def test_scores_are_those_promised_on_the_grids_of_the_studies(
     assert low < scores[METRICS[name].scores[0]] <= high
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", NAMES)
 def test_the_same_seed_gives_the_same_value_and_another_one_nearly_so(name: str) -> None:
     codes, sizes = mixed_codes((8, 8, 8, 8)), (8, 8, 8, 8)
     values = [value(name, codes, sizes, seed) for seed in (0, 0, 1, 2, 3)]
@@ -94,35 +94,7 @@ def test_the_same_seed_gives_the_same_value_and_another_one_nearly_so(name: str)
     assert np.ptp(values) < 0.05
 
 
-@pytest.mark.parametrize("name", METRICS)
-def test_permuting_the_latents_changes_nothing(name: str) -> None:
-    codes, sizes = mixed_codes((5, 6, 7)), (5, 6, 7)
-    expected = value(name, codes, sizes)
-    assert [value(name, codes[:, order], sizes) for order in ([1, 2, 0], [2, 1, 0])] == [
-        expected
-    ] * 2
-
-
-@pytest.mark.parametrize("name", METRICS)
-def test_flipping_the_signs_of_latents_changes_nothing(name: str) -> None:
-    # For MIG this holds as long as no code lies on the edge between two bins, which belongs to one
-    # of them: noise keeps codes off the edges. What remains is the order of a sum.
-    rng = np.random.default_rng(0)
-    sizes = (5, 6, 7)
-    codes = mixed_codes(sizes) + 0.01 * rng.standard_normal((5 * 6 * 7, 3), dtype=np.float32)
-    flipped = codes * np.array([-1, 1, -1], np.float32)
-    expected = pytest.approx(value(name, codes, sizes), rel=1e-12)
-    assert value(name, flipped, sizes) == expected
-
-
-@pytest.mark.parametrize("name", METRICS)
-def test_a_factor_with_one_position_changes_nothing(name: str) -> None:
-    # dSprites is published with a colour that has one value.
-    codes = mixed_codes((5, 6, 7))
-    assert value(name, codes, (1, 5, 6, 1, 7)) == value(name, codes, (5, 6, 7))
-
-
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", NAMES)
 def test_all_replicates_are_scored(name: str) -> None:
     sizes = (8, 8, 8)
     perfect = factor_codes(sizes)
@@ -132,7 +104,7 @@ def test_all_replicates_are_scored(name: str) -> None:
         assert value(name, np.insert(noise, place, perfect, axis=0), sizes) < 0.9
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", NAMES)
 def test_the_extremes_of_float32_are_scored(name: str) -> None:
     largest = float(np.finfo(np.float32).max)
     codes = (2 * factor_codes((4, 5)) - 1) * np.float32(largest)
@@ -143,28 +115,19 @@ def test_the_extremes_of_float32_are_scored(name: str) -> None:
     assert math.isfinite(value(name, tight[:, None], (4, 5)))
 
 
-@st.composite
-def tables(draw: st.DrawFn) -> CodeTable:
-    sizes = draw(st.lists(st.integers(1, 5), min_size=1, max_size=4).filter(lambda s: max(s) > 1))
-    shape = (draw(st.integers(1, 3)), math.prod(sizes), draw(st.integers(1, 5)))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    codes = rng.standard_normal(shape) * 10.0 ** draw(st.integers(-6, 6))
-    decimals = draw(st.integers(-2, 8))  # coarse rounding makes ties and constant codes
-    return CodeTable.checked(np.round(codes, decimals), sizes)
-
-
-@pytest.mark.parametrize("name", METRICS)
-@settings(max_examples=60, deadline=None)
-@given(table=tables(), seed=st.integers(0, 2**64))
-def test_scores_stay_in_their_ranges(name: str, table: CodeTable, seed: int) -> None:
-    scores = metrics.score(name, table, size="fast", seed=seed)
-    assert all(type(score) is float and math.isfinite(score) for score in scores.values())
-    low, high = METRICS[name].value_range
-    assert low <= scores[METRICS[name].scores[0]] <= high
+@pytest.mark.parametrize("name", [*NAMES, "factor_vae_ucl_legacy", "distance_correlation"])
+def test_the_full_sizes_need_less_memory_than_the_table(name: str) -> None:
+    codes = np.random.default_rng(0).standard_normal((3, 262_144, 10), dtype=np.float32)
+    table = CodeTable(codes, GRIDS["xysquares"])
+    tracemalloc.start()
+    metrics.score(name, table, size="full", seed=0)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < codes.nbytes / (2 if name in NAMES else 1)
 
 
 def test_sizes_are_those_of_the_papers_and_of_disent() -> None:
-    assert {name: metric.sizes for name, metric in METRICS.items()} == {
+    assert {name: METRICS[name].sizes for name in NAMES} == {
         "mig": {"fast": {"samples": 2_000}, "full": {"samples": 10_000}},
         "factor_vae": {
             "fast": {"variance_images": 1_000, "train_votes": 700, "eval_votes": 350},

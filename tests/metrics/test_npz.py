@@ -12,16 +12,32 @@ import pytest
 
 from metrics import npz
 from metrics.npz import read_npz
+from metrics.table import CodeTable
+from metrics.votes import Votes
 
 Array = np.ndarray[Any, Any]
 
 CODES = np.random.default_rng(0).standard_normal((6, 2)).astype(np.float32)
 SIZES = np.array([2, 3])
+VOTES = np.random.default_rng(1).standard_normal((4, 3, 2)).astype(np.float32)
+LABELS = np.array([0, 1, 1, 2])
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "codes.npz"
+
+
+def table_in(path: Path) -> CodeTable:
+    table = read_npz(path)
+    assert isinstance(table, CodeTable)
+    return table
+
+
+def votes_in(path: Path) -> Votes:
+    votes = read_npz(path)
+    assert isinstance(votes, Votes)
+    return votes
 
 
 def refused(path: Path) -> str:
@@ -37,7 +53,7 @@ def refused(path: Path) -> str:
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_reads_what_numpy_writes(path: Path, save: Callable[..., None]) -> None:
     save(path, codes=CODES, factor_sizes=SIZES, logvar=-CODES)
-    table = read_npz(path)
+    table = table_in(path)
     np.testing.assert_array_equal(table.codes, CODES[None])
     assert table.logvar is not None
     np.testing.assert_array_equal(table.logvar, -CODES[None])
@@ -47,7 +63,7 @@ def test_reads_what_numpy_writes(path: Path, save: Callable[..., None]) -> None:
 def test_reads_replicates_other_widths_and_fortran_order(path: Path) -> None:
     codes = np.asfortranarray(np.stack([CODES, -CODES, 2 * CODES]).astype(">f8"))
     np.savez(path, codes=codes, factor_sizes=SIZES.astype(np.uint8))
-    table = read_npz(path)
+    table = table_in(path)
     np.testing.assert_array_equal(table.codes, codes)
     assert table.codes.dtype == np.float32 and table.codes.flags.c_contiguous
     assert table.logvar is None
@@ -55,15 +71,21 @@ def test_reads_replicates_other_widths_and_fortran_order(path: Path) -> None:
 
 def test_other_arrays_are_never_read(path: Path) -> None:
     np.savez(path, codes=CODES, factor_sizes=SIZES, note=np.array([{"a": 1}], dtype=object))
-    assert read_npz(path).factor_sizes == (2, 3)
+    assert table_in(path).factor_sizes == (2, 3)
 
 
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"factor_sizes": SIZES}, "no array codes; needed: codes, factor_sizes; found: "),
-        ({"codes": CODES}, "no array factor_sizes; needed: codes, factor_sizes; found: codes"),
-        ({}, "no array codes; needed: codes, factor_sizes; found: none"),
+        (
+            {"factor_sizes": SIZES},
+            "no array codes; needed: codes, factor_sizes (or votes, labels); found: ",
+        ),
+        (
+            {"codes": CODES},
+            "no array factor_sizes; needed: codes, factor_sizes (or votes, labels); found: codes",
+        ),
+        ({}, "no array codes; needed: codes, factor_sizes (or votes, labels); found: none"),
         ({"codes": CODES.astype(object), "factor_sizes": SIZES}, "codes has dtype object"),
         ({"codes": CODES, "factor_sizes": SIZES.astype(object)}, "factor_sizes has dtype object"),
         ({"codes": CODES.astype(int), "factor_sizes": SIZES}, "codes has dtype int64; valid"),
@@ -82,6 +104,53 @@ def test_other_arrays_are_never_read(path: Path) -> None:
     ],
 )
 def test_wrong_arrays_are_refused_in_one_line(
+    path: Path, arrays: dict[str, Array], message: str
+) -> None:
+    np.savez(path, **arrays)  # type: ignore[arg-type]
+    assert refused(path).startswith(message)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_reads_votes(path: Path, save: Callable[..., None]) -> None:
+    save(path, votes=VOTES, labels=LABELS)
+    votes = votes_in(path)
+    np.testing.assert_array_equal(votes.codes, VOTES)
+    np.testing.assert_array_equal(votes.labels, LABELS)
+    assert votes.factors == 3 and votes.global_codes is None
+    note = np.array([{"a": 1}], dtype=object)
+    save(path, votes=VOTES.astype(">f8"), labels=LABELS.astype("i1"), codes=CODES, note=note)
+    votes = votes_in(path)
+    np.testing.assert_array_equal(votes.codes, VOTES)
+    assert votes.global_codes is not None
+    np.testing.assert_array_equal(votes.global_codes, CODES)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"votes": VOTES}, "no array labels; needed: votes, labels; found: votes"),
+        (
+            {"votes": VOTES, "labels": LABELS, "codes": CODES, "factor_sizes": SIZES},
+            "holds both votes and factor_sizes; valid: votes or a code table",
+        ),
+        ({"votes": VOTES.astype(object), "labels": LABELS}, "votes has dtype object"),
+        ({"votes": VOTES, "labels": LABELS.astype(object)}, "labels has dtype object"),
+        ({"votes": VOTES, "labels": LABELS * 1.0}, "labels has dtype float64; valid"),
+        ({"votes": VOTES, "labels": LABELS, "codes": CODES > 0}, "codes has dtype bool; valid"),
+        ({"votes": VOTES[0], "labels": LABELS}, "votes has 2 dimensions; valid"),
+        ({"votes": VOTES[:, :1], "labels": LABELS}, "votes has 4 votes of 1 images; valid"),
+        ({"votes": VOTES, "labels": LABELS[:3]}, "labels has shape [3]; valid: [4], a label"),
+        ({"votes": VOTES, "labels": np.array(1)}, "labels has shape []; valid"),
+        ({"votes": VOTES, "labels": LABELS - 1}, "labels holds -1 to 1; valid"),
+        ({"votes": VOTES, "labels": LABELS * 2**61}, "labels holds 4611686018427387904; valid"),
+        ({"votes": VOTES, "labels": LABELS, "codes": CODES.T}, "codes has shape [2, 6]; valid"),
+        ({"votes": VOTES, "labels": LABELS, "codes": VOTES}, "codes has shape [4, 3, 2]; valid"),
+        ({"votes": VOTES * np.inf, "labels": LABELS}, "votes holds NaN"),
+        ({"votes": VOTES, "labels": LABELS, "codes": CODES * np.nan}, "codes holds NaN"),
+        ({"votes": np.zeros((4, 3, 1_001)), "labels": LABELS}, "votes has 1001 latents; valid"),
+    ],
+)
+def test_wrong_votes_are_refused_in_one_line(
     path: Path, arrays: dict[str, Array], message: str
 ) -> None:
     np.savez(path, **arrays)  # type: ignore[arg-type]
@@ -118,11 +187,28 @@ def test_a_damaged_byte_never_raises_anything_else(path: Path, save: Callable[..
     for place in range(len(whole)):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
         try:
-            table = read_npz(path)
+            table = table_in(path)
         except ValueError as error:
             assert str(error).startswith(f"{path}: ")
         else:
             np.testing.assert_array_equal(table.codes, CODES[None])
+
+
+def test_damaged_votes_never_raise_anything_else(path: Path) -> None:
+    np.savez(path, votes=VOTES, labels=LABELS, codes=CODES)
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 7):
+        path.write_bytes(whole[:place])
+        refused(path)
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:
+            votes = read_npz(path)
+        except ValueError as error:
+            assert str(error).startswith(f"{path}: ")
+        else:
+            # The name of an optional array may be the place.
+            assert isinstance(votes, Votes)
+            np.testing.assert_array_equal(votes.codes, VOTES)
 
 
 def npy(array: Array) -> bytes:
@@ -184,3 +270,14 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(
     assert peak < 2**20
     expected = {0.01: "arrays of 0.1 GiB; valid: at most 0.01 GiB", 16.0: "codes has 4194304 rows"}
     assert message.startswith(expected[limit_gib])
+
+
+def test_a_zip_bomb_of_votes_is_refused_before_it_is_unpacked(path: Path) -> None:
+    zeros = np.zeros((2**20, 4, 4), np.float32)
+    np.savez_compressed(path, votes=zeros, labels=LABELS)
+    tracemalloc.start()
+    message = refused(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2**20
+    assert message == "labels has shape [4]; valid: [1048576], a label a vote"

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from metrics.table import (
     CodeTable,
     codes_at,
     draw_rows,
+    draw_rows_with_factors_fixed,
     draw_rows_with_one_factor_fixed,
     factors_at,
     generator,
@@ -84,6 +84,15 @@ def test_a_factor_with_one_position_is_never_the_fixed_one() -> None:
         table_of((1, 3, 1, 4)), generator(0, "test"), 200, 2
     )
     assert set(factors.tolist()) == {1, 3}
+
+
+def test_batches_of_given_factors_are_those_of_factors_picked_at_random() -> None:
+    table = table_of((2, 3, 4), replicates=2)
+    picked = generator(0, "test")
+    factors, rows = draw_rows_with_one_factor_fixed(table, picked, 50, 8)
+    given = generator(0, "test")
+    given.integers(3, size=50)
+    np.testing.assert_array_equal(draw_rows_with_factors_fixed(table, given, factors, 8), rows)
 
 
 def test_random_numbers_follow_from_seed_and_metric() -> None:
@@ -172,14 +181,3 @@ def test_the_class_itself_takes_only_what_it_says() -> None:
         CodeTable(np.zeros((1, 6, 2)), (2, 3))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="codes is float32 with 2 dimensions"):
         CodeTable(CODES, (2, 3))
-
-
-@pytest.mark.parametrize("metric", metrics.METRICS)
-def test_scoring_never_copies_the_table(metric: str) -> None:
-    codes = np.random.default_rng(0).standard_normal((3, 262_144, 10), dtype=np.float32)
-    table = CodeTable(codes, XYSQUARES)
-    tracemalloc.start()
-    metrics.score(metric, table, size="full", seed=0)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < codes.nbytes / 2

@@ -12,6 +12,7 @@ import pytest
 
 import metrics
 from metrics.table import CodeTable
+from metrics.votes import Votes
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = ("plan", "run", "submit", "status", "score", "compact")
@@ -101,6 +102,23 @@ def test_score_gives_the_metrics_of_a_representation_made_elsewhere(
     assert "factor_vae_score" in latentgrid("score", path).stdout
 
 
+def test_score_gives_the_metrics_that_take_votes_of_a_file_of_votes(
+    latentgrid: Command, tmp_path: Path
+) -> None:
+    codes = np.random.default_rng(0).normal(size=(60, 5, 4)).astype(np.float32)
+    labels = np.repeat([0, 1, 2], 20)
+    path = tmp_path / "votes.npz"
+    np.savez(path, votes=codes, labels=labels)
+    done = latentgrid("score", path, "--seed", "3", "--json")
+    rows = json.loads(done.stdout)["scores"]
+    assert list(dict.fromkeys(row["metric"] for row in rows)) == metrics.metrics_for("votes")
+    votes = Votes.checked(codes, labels)
+    expected = metrics.score("factor_vae", votes, size="full", seed=3)
+    assert {r["score"]: r["value"] for r in rows if r["metric"] == "factor_vae"} == expected
+    line = one_line(latentgrid("score", path, "--metric", "factor_vae", "--metric", "mig"))
+    assert "mig takes a code table, not votes; valid for votes: factor_vae" in line
+
+
 @pytest.mark.parametrize(
     ("arrays", "complaint"),
     [
@@ -108,6 +126,7 @@ def test_score_gives_the_metrics_of_a_representation_made_elsewhere(
         ({"codes": np.full((12, 2), np.nan), "factor_sizes": np.array([3, 4])}, "NaN"),
         ({"codes": np.array([{}] * 12), "factor_sizes": np.array([3, 4])}, "object"),
         ({"factor_sizes": np.array([3, 4])}, "codes"),
+        ({"votes": np.zeros((6, 3, 2)), "labels": np.array([0, 1])}, "labels has shape [2]"),
     ],
 )
 def test_score_refuses_bad_arrays_in_one_line(
