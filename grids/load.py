@@ -9,7 +9,7 @@ out of these; `include` adds points of its own afterwards.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from grids.document import DocumentError, Mark, Node, one_line, parse
 from grids.expand import CHOICE, Point, matches, merged
 from grids.fields import FieldError, shown
 from grids.measurement import Measurement
+from grids.metrics import EVIDENCE, METRICS, OF_A_POSTERIOR, metrics_of
 from grids.points import excluded, partial, points_of
 from grids.settings import Budget, Evaluate, Resources
 from grids.trial import GridError, Trial
@@ -96,21 +97,7 @@ def _grid(text: str) -> Grid:
                 f"every is {evaluate.intervals[-1]}, and a trial has {fewest_steps} steps; "
                 f"valid: 1 to {fewest_steps}",
             )
-    if evaluate.metrics:
-        for dataset in dict.fromkeys(trial.dataset for trial in trials):
-            if not dataset.factor_sizes:
-                raise DocumentError(
-                    blocks["evaluate"].value["metrics"].at,
-                    f"metrics need ground-truth factors, and {dataset.name} has none; valid: none",
-                )
-    if evaluate.metrics and "sampled" in evaluate.representations:
-        for trial in trials:
-            if isinstance(trial, Trial) and not trial.framework.posterior:
-                raise DocumentError(
-                    blocks["evaluate"].value["representations"].at,
-                    f"sampled codes are of a posterior, and {trial.framework.name} has none; "
-                    "valid: [mean]",
-                )
+    _check_metrics(blocks, evaluate, trials)
     return Grid(
         study=study,
         source=source,
@@ -120,6 +107,43 @@ def _grid(text: str) -> Grid:
         budget=budget,
         text=text,
     )
+
+
+def _check_metrics(
+    blocks: Mapping[str, Node], evaluate: Evaluate, trials: Sequence[Trial | Measurement]
+) -> None:
+    """DocumentError where a metric is asked for what a dataset or a framework does not have."""
+    for trial in trials if evaluate.metrics else ():
+        assert isinstance(trial, Trial)
+        valid = metrics_of(trial.dataset)
+        for metric in evaluate.metrics:
+            if metric not in valid:
+                raise DocumentError(
+                    blocks["evaluate"].value["metrics"].at,
+                    f"{metric} is of codes of a {' or of '.join(METRICS[metric])}, and "
+                    f"{trial.dataset.name} has none; valid: {', '.join(valid)}",
+                )
+        codes = {shape for metric in evaluate.metrics for shape in METRICS[metric]} - {EVIDENCE}
+        sampled = "sampled" in evaluate.representations and codes
+        if sampled and not trial.dataset.factor_sizes and codes:
+            raise DocumentError(
+                blocks["evaluate"].value["representations"].at,
+                f"votes are scored by their mean codes, as {trial.dataset.name} is; valid: [mean]",
+            )
+        if trial.framework.posterior:
+            continue
+        if sampled:
+            raise DocumentError(
+                blocks["evaluate"].value["representations"].at,
+                f"sampled codes are of a posterior, and {trial.framework.name} has none; "
+                "valid: [mean]",
+            )
+        for metric in set(OF_A_POSTERIOR) & set(evaluate.metrics):
+            raise DocumentError(
+                blocks["evaluate"].value["metrics"].at,
+                f"{metric} is of a posterior, and {trial.framework.name} has none; valid: "
+                f"{', '.join(name for name in valid if name not in OF_A_POSTERIOR)}",
+            )
 
 
 def kind_of(blocks: Mapping[str, Node]) -> Kind:

@@ -32,6 +32,7 @@ from grids.frameworks import (
     Framework,
 )
 from grids.losses import MSE, RECONSTRUCTIONS, Bernoulli, Gaussian, MSEBoxBlur, Reconstruction
+from grids.metrics import METRICS
 from grids.networks import (
     MODELS,
     Conv64,
@@ -110,14 +111,3 @@ Part = Dataset | Framework | Model | Reconstruction | Optimizer | Schedule
 
 COMMON_TERMS = ("loss", "reconstruction_per_image", "kl_nats")
 """Loss terms that every framework reports; the last where its encoder gives a posterior."""
-
-METRICS: tuple[str, ...] = (
-    "mig",
-    "factor_vae",
-    "factor_vae_unpruned",
-    "factor_vae_weighted",
-    "factor_vae_printed",
-    "factor_vae_ucl_legacy",
-    "flatness",
-    "distance_correlation",
-)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from grids.fields import FieldError, Valid, check_fields, declared_fields, instead, shown
-from grids.parts import METRICS
+from grids.metrics import METRICS
 
 _MEMORY_UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 MEMORY_PATTERN = rf"^([0-9]{{1,6}}(?:\.[0-9]{{1,9}})?) ?({'|'.join(_MEMORY_UNITS)})$"
@@ -34,7 +34,7 @@ class Resources:
 class Evaluate:
     """Which metrics score a trial, and when."""
 
-    metrics: Annotated[tuple[str, ...], Valid(choices=METRICS), "metrics to score with"] = ()
+    metrics: Annotated[tuple[str, ...], Valid(choices=tuple(METRICS)), "metrics to score with"] = ()
     every: Annotated[
         int | None, Valid(at_least=1), "steps between scores during training; null: at the end only"
     ] = None

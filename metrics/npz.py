@@ -17,6 +17,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from metrics.evidence import Evidence
 from metrics.table import CodeTable, check_logvar_shape, check_shapes, check_types
 from metrics.votes import MAX_FACTORS, Votes, check_vote_shapes
 
@@ -140,3 +141,22 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> npt.NDArray[Any]:
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def read_evidence(path: Path) -> Evidence:
+    """The terms of the evidence in a trial's own file.
+
+    ValueError, in one line, where it is damaged or has none; OSError if it cannot be opened.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            by_latent = arrays.get("evidence_kl_nats_by_latent")
+            return Evidence(
+                int(arrays["evidence_images"]),
+                float(arrays["evidence_reconstruction_per_image"]),
+                by_latent,
+            )
+    except KeyError:
+        raise ValueError(f"{path}: no terms of the evidence") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise ValueError(f"{path}: not a whole .npz file ({_one_line(error)})") from None

@@ -68,7 +68,7 @@ class MetricPool:
         }
         self.running: dict[ray.ObjectRef[None], Sequence[CodeFile]] = {}
         self.draining = False
-        self.state = PoolState(len(self.queue.waiting()), {}, None)
+        self.state = PoolState(len(self.queue.waiting_files()), {}, None)
         threading.Thread(target=self._work, daemon=True).start()
 
     def status(self) -> PoolState:
@@ -88,7 +88,7 @@ class MetricPool:
         while True:
             try:
                 self._look()
-                waiting = len(self.queue.waiting())
+                waiting = len(self.queue.waiting_files())
                 self.state = PoolState(waiting, self.queue.gave_up(), None)
             except Fenced:
                 return  # the driver finds it out by itself

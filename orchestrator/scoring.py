@@ -19,9 +19,11 @@ from threadpoolctl import threadpool_limits
 
 import metrics
 from grids.settings import Evaluate
-from metrics import METRICS
-from metrics.npz import read_npz
+from metrics import METRICS, Data
+from metrics.evidence import Evidence
+from metrics.npz import read_evidence, read_npz
 from metrics.table import CodeTable
+from metrics.votes import Votes
 from orchestrator import machine
 from orchestrator.work import SCORE_KEY_COLUMNS, ScoreKey, score_key, wanted_scores
 from results.ledger import Attempt, new_attempt_id
@@ -30,6 +32,7 @@ from results.store import StudyFolder
 
 MAX_FAILURES = 3
 CHEAP_SECONDS = 1.0
+READ: dict[str, Callable[[Path], Data]] = {"codes": read_npz, "evidence": read_evidence}
 FAST_IS_CHEAPER = 10  # than full, about: so are the samples
 FILES_A_TASK = 16  # scoring the small tables of short trials costs less than starting a task
 
@@ -72,9 +75,7 @@ def parts_of(file: CodeFile) -> list[CodeFile]:
     for key in file.missing:
         dear = cost_seconds(key) > CHEAP_SECONDS
         parts.setdefault(key[3] if dear else "", set()).add(key)
-    return [
-        dataclasses.replace(file, missing=frozenset(keys)) for _, keys in sorted(parts.items())
-    ]
+    return [dataclasses.replace(file, missing=frozenset(keys)) for _, keys in sorted(parts.items())]
 
 
 class ScoredKeys:
@@ -131,6 +132,10 @@ class ScoringQueue:
             else:
                 self._settled.add(name)
         return found
+
+    def waiting_files(self) -> set[Path]:
+        """The files that lack scores."""
+        return {part.path for part in self.waiting()}
 
     def take(self) -> list[CodeFile]:
         """The next task, marked as taken; none where nothing is free.
@@ -223,17 +228,21 @@ def _score_file(
     file: CodeFile, clock: Callable[[], float], failures: list[Exception]
 ) -> Iterator[dict[str, object]]:
     """The rows of a file, the cheapest metric first; what goes wrong is added to `failures`."""
-    tables: dict[str, CodeTable] = {}
+    read: dict[tuple[str, str], Data] = {}
     for key in sorted(file.missing, key=lambda key: (cost_seconds(key), key)):
         _, _, representation, metric, _, size, seed = key
         started = clock()
         try:
-            if "mean" not in tables:
-                tables["mean"] = read_npz(file.path)
-            if representation not in tables:
-                tables[representation] = sampled(tables["mean"], seed)
-            table = tables[representation]
-            values = metrics.score(metric, table, size=size, seed=seed)
+            # Codes are read, and samples drawn, once for all metrics of the file.
+            what = "evidence" if "evidence" in METRICS[metric].shapes else "codes"
+            if (what, representation) not in read:
+                data = read.get((what, "mean")) or READ[what](file.path)
+                if what == "codes" and representation == "sampled":
+                    read[what, "mean"] = data
+                    data = sampled(data, seed)
+                read[what, representation] = data
+            data = read[what, representation]
+            values = metrics.score(metric, data, size=size, seed=seed)
         except Exception as error:  # a metric of a user's own may raise anything
             failures.append(error)
             continue
@@ -243,15 +252,25 @@ def _score_file(
                 **dict(zip(SCORE_KEY_COLUMNS, key, strict=True)),
                 "score": name,
                 "value": value,
-                "cells": table.codes.shape[1],
-                "draws": table.codes.shape[0],
+                **encoded(data),
                 "seconds": seconds,
             }
 
 
-def sampled(table: CodeTable, seed: int) -> CodeTable:
+def encoded(data: Data) -> dict[str, int | None]:
+    """`cells` and `draws` of the scores table: what the score is of."""
+    if isinstance(data, Evidence):
+        return {"cells": None, "draws": data.images}
+    if isinstance(data, Votes):
+        return {"cells": data.codes.shape[0], "draws": data.codes.shape[1]}
+    return {"cells": data.codes.shape[1], "draws": data.codes.shape[0]}
+
+
+def sampled(table: Data, seed: int) -> CodeTable:
     """One draw z = mu + sigma * epsilon of every posterior: the `sampled` representation."""
-    assert table.logvar is not None, "codes of our own always carry their variances"
+    assert isinstance(table, CodeTable) and table.logvar is not None, (
+        "codes of our own always carry their variances"
+    )
     epsilon = np.random.Generator(np.random.Philox(seed)).standard_normal(
         table.codes.shape, dtype=np.float32
     )

@@ -10,6 +10,7 @@ import pandas as pd
 
 from grids.load import Grid, load_grid
 from metrics import METRICS
+from orchestrator.work import wanted_scores
 from results.hours import account, by_stage
 from results.store import StudyFolder
 from results.tables import Frames, load
@@ -92,12 +93,11 @@ def status_of(grid: Grid, frames: Frames, checkpoints: Mapping[str, int]) -> Sta
     left = sum(steps.values()) - done
     to_score = set(steps) - set(trials[trials["status"] == "diverged"]["trial_id"])
     final = frames.scores[frames.scores["step"] == frames.scores["trial_id"].map(steps)]
-    wanted = len(to_score) * len(grid.evaluate.metrics) * len(grid.evaluate.representations)
+    wanted = len(to_score) * len(wanted_scores("", 1, 1, grid.evaluate))
     keys = ["trial_id", "representation", "metric"]
     asked = final[
         (final["size"] == grid.evaluate.final)
         & final["metric"].isin(list(grid.evaluate.metrics))
-        & final["representation"].isin(list(grid.evaluate.representations))
         & (final["seed"] == grid.evaluate.seed)
         & final["trial_id"].isin(list(to_score))
     ]

@@ -117,7 +117,7 @@ def run_sweep(
                 session.pause(pause_seconds * 2.0 ** (tries - 1) * random.uniform(0.75, 1.25))
             _run_wave(session, units, actor, admit=pool.admits)
             session.publish()
-        elif pool.works_on({file.path.name for file in session.queue.waiting()}):
+        elif pool.works_on({part.label for part in session.queue.waiting()}):
             session.pause(0.5)
         else:
             break
@@ -266,7 +266,7 @@ class Pool:
         return self.last
 
     def works_on(self, waiting: Set[str]) -> bool:
-        """Whether scores are still to come for one of the code files that wait."""
+        """Whether scores are still to come for one of the parts that wait."""
         return bool(waiting - self.state().gave_up.keys())
 
     def admits(self) -> bool:

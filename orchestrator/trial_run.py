@@ -22,15 +22,15 @@ from grids.data_folder import DataFolder
 from grids.datasets import Images
 from grids.trial import Trial
 from orchestrator import checkpoints, machine
+from orchestrator.codes import codes_of
 from orchestrator.process import prepare_for_training
 from orchestrator.trial_log import TrialLog
-from orchestrator.work import Unit
+from orchestrator.work import Unit, due_metrics
 from results.lease import Fenced
 from results.ledger import Attempt, new_attempt_id, utc_now
 from results.store import trial_record_name
 from trainers import make_dataset
 from trainers.datasets.dataset import Dataset
-from trainers.encode import encode
 from trainers.fit import Training, finite, next_report
 from trainers.pictures import pictures
 
@@ -221,19 +221,16 @@ class TrialRun:
 
     def _write_codes(self) -> None:
         assert self.training is not None
-        codes = encode(
+        evaluate, steps = self.unit.evaluate, self.trial.steps
+        arrays = codes_of(
             self.training.model,
+            self.trial,
             self.dataset,
+            due_metrics(self.step, steps, evaluate),
+            size=evaluate.final if self.step == steps else evaluate.during,
+            data=self.unit.data,
             device=self.device,
-            posterior=self.trial.framework.posterior,
         )
-        sizes = [len(positions) for positions in self.dataset.evaluation_grid]
-        arrays = {
-            "codes": codes.mean,
-            "factor_sizes": np.array(sizes, dtype=np.int64),
-        }
-        if codes.logvar is not None:
-            arrays["logvar"] = codes.logvar
         path = self.folder.codes(self.trial.trial_id, self.step)
         self.folder.write(path, _npz(np.savez, arrays))
 

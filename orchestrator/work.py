@@ -94,15 +94,28 @@ class Unit:
         )
 
 
+def due_metrics(step: int, steps: int, evaluate: Evaluate) -> list[str]:
+    """The metrics that score a trial's model at `step` of its `steps`: all of them at the end."""
+    return [
+        metric
+        for metric in evaluate.metrics
+        if step == steps or step % (evaluate.steps_between(metric) or steps) == 0
+    ]
+
+
+def representations(metric: str, evaluate: Evaluate) -> tuple[str, ...]:
+    """Those that the grid asks for; terms of the evidence are of samples of the posterior."""
+    codes = METRICS[metric].shapes != {"evidence"}
+    return evaluate.representations if codes else ("sampled",)
+
+
 def wanted_scores(trial_id: str, step: int, steps: int, evaluate: Evaluate) -> set[ScoreKey]:
     """The scores that the grid asks of a trial's codes at `step` of its `steps`."""
-    at_end = step == steps
-    size = evaluate.final if at_end else evaluate.during
+    size = evaluate.final if step == steps else evaluate.during
     return {
         (trial_id, step, representation, metric, METRICS[metric].version, size, evaluate.seed)
-        for representation in evaluate.representations
-        for metric in evaluate.metrics
-        if at_end or step % (evaluate.steps_between(metric) or steps) == 0
+        for metric in due_metrics(step, steps, evaluate)
+        for representation in representations(metric, evaluate)
     }
 
 

@@ -1,0 +1,40 @@
+"""The metrics by name, and what each is computed from; they are in `metrics`, under these names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from grids.datasets import Images, Song
+
+TABLE, VOTES, EVIDENCE = "table", "votes", "evidence"
+
+METRICS: Mapping[str, tuple[str, ...]] = {
+    "mig": (TABLE,),
+    "factor_vae": (TABLE, VOTES),
+    "factor_vae_unpruned": (TABLE, VOTES),
+    "factor_vae_weighted": (TABLE, VOTES),
+    "factor_vae_printed": (TABLE, VOTES),
+    "factor_vae_ucl_legacy": (TABLE, VOTES),
+    "flatness": (TABLE,),
+    "distance_correlation": (TABLE,),
+    "reconstruction": (EVIDENCE,),
+    "kl": (EVIDENCE,),
+    "elbo": (EVIDENCE,),
+}
+"""What a metric takes: the codes of a factor grid, of labelled votes, or terms of the evidence."""
+
+OF_A_POSTERIOR = ("kl", "elbo")
+"""Metrics of frameworks whose encoder gives one."""
+
+
+def offered(dataset: Images) -> tuple[str, ...]:
+    """What there is of a dataset for metrics to be computed from."""
+    if dataset.factor_sizes:
+        return TABLE, EVIDENCE
+    return (VOTES, EVIDENCE) if isinstance(dataset, Song) else (EVIDENCE,)
+
+
+def metrics_of(dataset: Images) -> tuple[str, ...]:
+    """The names of the metrics that a dataset can be scored with."""
+    there = set(offered(dataset))
+    return tuple(name for name, shapes in METRICS.items() if there & set(shapes))

@@ -1,0 +1,84 @@
+"""What a trial leaves for its scores: codes and terms, the arrays of one .npz file.
+
+It has what the metrics that are due take: `codes` and `factor_sizes` of a factor grid, or
+`votes`, `labels` and `codes` of images of all kinds; `evidence_*` of the evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from grids.data_folder import DataFolder
+from grids.datasets import Song
+from grids.metrics import EVIDENCE, TABLE, VOTES, offered
+from grids.metrics import METRICS as TAKEN
+from grids.trial import Trial
+from metrics import METRICS
+from trainers.datasets.dataset import Dataset
+from trainers.datasets.votes import read_votes
+from trainers.encode import encode, encode_sample, encode_votes
+from trainers.evaluation import evaluate
+from trainers.models.vae import VAE
+
+GLOBAL_IMAGES = 10_000
+"""Whose codes say how much a latent varies over a dataset of votes (Song 2018's code)."""
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+def shapes_for(trial: Trial, metrics: Iterable[str]) -> set[str]:
+    """What has to be written of a trial for these metrics."""
+    there = set(offered(trial.dataset))
+    return {shape for metric in metrics for shape in TAKEN[metric] if shape in there}
+
+
+def codes_of(
+    model: VAE,
+    trial: Trial,
+    dataset: Dataset,
+    metrics: Iterable[str],
+    *,
+    size: str,
+    data: DataFolder,
+    device: torch.device,
+) -> Arrays:
+    """The arrays of a trained model that these metrics take, at a size (fast, full)."""
+    metrics = list(metrics)
+    shapes = shapes_for(trial, metrics)
+    posterior = trial.framework.posterior
+    arrays: Arrays = {}
+    if TABLE in shapes:
+        table = encode(model, dataset, device=device, posterior=posterior)
+        sizes = [len(positions) for positions in dataset.evaluation_grid]
+        arrays |= {"codes": table.mean, "factor_sizes": np.array(sizes, dtype=np.int64)}
+        if table.logvar is not None:
+            arrays["logvar"] = table.logvar
+    if VOTES in shapes:
+        assert isinstance(trial.dataset, Song)
+        votes = read_votes(trial.dataset, data)
+        encoded = encode_votes(model, dataset, votes.images, device=device, posterior=posterior)
+        sample = encode_sample(
+            model, dataset, images=GLOBAL_IMAGES, device=device, posterior=posterior
+        )
+        arrays |= {
+            "votes": encoded.mean,
+            "labels": votes.factors.numpy(),
+            "codes": sample.mean[0],
+        }
+    if EVIDENCE in shapes:
+        images = max(
+            METRICS[metric].sizes[size]["images"] for metric in metrics if EVIDENCE in TAKEN[metric]
+        )
+        found = evaluate(model, dataset, trial, images=images, device=device)
+        arrays |= {
+            "evidence_images": np.array(found.images),
+            "evidence_reconstruction_per_image": np.array(found.reconstruction_per_image),
+        }
+        if found.kl_nats_by_latent is not None:
+            arrays["evidence_kl_nats_by_latent"] = np.array(found.kl_nats_by_latent)
+    return arrays
