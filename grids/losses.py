@@ -75,7 +75,9 @@ class MSEBoxBlur(Reconstruction):
     source: ClassVar[str] = "Michlo et al. 2023, section 6.1"
 
     radius: Annotated[int, Valid(at_least=1), "the box has 2 radius + 1 pixels a side"] = 31
-    weight: Annotated[float, Valid(at_least=0), "of the blurred term; the box itself adds up to 1"] = 3969.0  # 63^2
+    weight: Annotated[
+        float, Valid(at_least=0), "of the blurred term; the box itself adds up to 1"
+    ] = 3969.0  # 63^2
 
 
 RECONSTRUCTIONS: dict[str, type[Reconstruction]] = {
