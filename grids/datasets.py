@@ -279,12 +279,17 @@ class XYSquares(Images):
         int | None, Valid(at_least=2), "most positions along an axis; null fills the image"
     ] = 8
     square_size: Annotated[int, Valid(at_least=1), "side of a square, pixels"] = 8
-    image_size: Annotated[int, Valid(at_least=1), "side of the image, pixels"] = 64
+    image_size: Annotated[int, Valid(at_least=1, at_most=1024), "side of the image, pixels"] = 64
     rgb: Annotated[bool, "a channel for each square; false draws their union in one channel"] = True
     standardise: Standardise = False
 
     def __post_init__(self) -> None:
         check_fields(self)
+        if self.square_size >= self.image_size:
+            raise FieldError(
+                "square_size",
+                f"is {self.square_size}; valid: below image_size, which is {self.image_size}",
+            )
         if self.positions < 2:
             raise FieldError(
                 "spacing",
@@ -333,7 +338,7 @@ class XYObject(Images):
     smallest: Annotated[int, Valid(at_least=1), "side of the smallest square, pixels"] = 7
     largest: Annotated[int, Valid(at_least=1), "side of the largest square, pixels"] = 15
     size_step: Annotated[int, Valid(at_least=1), "pixels from size to size"] = 2
-    image_size: Annotated[int, Valid(at_least=1), "side of the image, pixels"] = 64
+    image_size: Annotated[int, Valid(at_least=1, at_most=1024), "side of the image, pixels"] = 64
     palette: Annotated[
         Literal["rainbow", "colors", "rgb", "greys"], "colours; greys has one channel"
     ] = "rainbow"

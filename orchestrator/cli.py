@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -56,6 +57,15 @@ def main() -> None:
     except (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         typer.echo(f"latentgrid: {error.filename}: {error.strerror}", err=True)
         sys.exit(Exit.WRONG_INPUT)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise
+        typer.echo(f"latentgrid: {error.filename or 'writing'}: {error.strerror}", err=True)
+        sys.exit(Exit.FAILED)
+    finally:
+        # Where a KeyboardInterrupt has passed through code that C runs, as while numba compiles,
+        # Python ends its process by SIGINT, whatever the exit code. Running such code forgets it.
+        exec("")
 
 
 def _refused(error: typer.TyperException) -> int:
@@ -272,7 +282,7 @@ def importance(
     Michlo et al. 2023, supplement, equations 1 and 2. Kept in the study `importance`.
     """
     from orchestrator.importance import STUDY, importance_of
-    from orchestrator.show import distances_table
+    from orchestrator.show import distances_table, title_of
     from results.distances import as_json as distances_as_json
     from results.distances import draw, read_distances
 
@@ -290,7 +300,7 @@ def importance(
     else:
         console.print(distances_table(measurement, distances))
     if figure is not None:
-        draw(distances, dataset.cyclic, figure)
+        draw(distances, dataset.cyclic, figure, title_of(measurement))
         _say(f"drawn: {figure}")
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+
 from grids.configuration import as_values, canonical_json
-from grids.data_folder import DataFolder
+from grids.data_folder import DataError, DataFolder
 from grids.datasets import Images
 from grids.load import Grid
-from orchestrator.data_sets import as_named, not_prepared
+from orchestrator.data_sets import as_named, missing_of, not_prepared
 from orchestrator.errors import InputError
 from orchestrator.scoring import ScoredKeys
 from orchestrator.work import wanted_scores
@@ -19,20 +21,39 @@ def check_data(grid: Grid, folder: StudyFolder, data: DataFolder) -> None:
 
     A dataset is needed only where something is left to do with it.
     """
-    from grids.data_folder import DataError
-    from trainers.datasets.prepared import read_prepared
-
     needed = datasets_needed(grid, folder)
     if missing := not_prepared(needed, data):
         raise InputError(missing)
+    check_whole(needed, data)
+    check_same(grid, folder, data, {trial.dataset for trial in grid.trials})
+
+
+def check_prepared(grid: Grid, folder: StudyFolder, data: DataFolder) -> None:
+    """The same for `plan`: of prepared sets only, and not of those that are missing."""
+    needed = {d for d in datasets_needed(grid, folder) if d.stored and not missing_of(d, data)}
+    if needed:  # else torch is not even loaded
+        check_whole(needed, data)
+        check_same(grid, folder, data, needed)
+
+
+def check_whole(datasets: Iterable[Images], data: DataFolder) -> None:
+    """Raises InputError where a prepared set is damaged, as far as its size tells."""
+    from trainers.datasets.prepared import read_prepared
+
     try:
-        for dataset in needed:
+        for dataset in datasets:
             for name in dataset.stored:
                 read_prepared(data, name)
     except DataError as error:
         raise InputError(str(error)) from None
-    found = fingerprints(grid, data)
-    by_trial = {t.trial_id: t.dataset for t in grid.trials}
+
+
+def check_same(
+    grid: Grid, folder: StudyFolder, data: DataFolder, datasets: Collection[Images]
+) -> None:
+    """Raises InputError where finished trials were run on other images of one of the datasets."""
+    found = fingerprints(datasets, data)
+    by_trial = {t.trial_id: t.dataset for t in grid.trials if t.dataset in datasets}
     for trial_id, [row] in rows_of_trials(folder, "trials", by_trial).items():
         now, then = found.get(by_trial[trial_id]), row.get("dataset_fingerprint")
         if row["status"] in FINAL and now and then and now != then:
@@ -56,13 +77,12 @@ def datasets_needed(grid: Grid, folder: StudyFolder) -> list[Images]:
     return list(needed)
 
 
-def fingerprints(grid: Grid, data: DataFolder) -> dict[Images, str]:
-    """Of the datasets of the grid that are there."""
-    from grids.data_folder import DataError
+def fingerprints(datasets: Iterable[Images], data: DataFolder) -> dict[Images, str]:
+    """Of the datasets that are there."""
     from trainers import make_dataset
 
     found = {}
-    for dataset in dict.fromkeys(trial.dataset for trial in grid.trials):
+    for dataset in dict.fromkeys(datasets):
         try:
             found[dataset] = make_dataset(dataset, data).fingerprint
         except DataError:

@@ -28,7 +28,7 @@ from rich.text import Text
 from grids.data_folder import DATA_VARIABLE, DataError, DataFolder, default_data_dir
 from grids.datasets import DATASETS, Images
 from orchestrator.catalogue import contents, factors, image_count, image_size
-from orchestrator.data_sets import as_named, dataset_named, not_prepared, original_files
+from orchestrator.data_sets import as_named, dataset_named, incomplete, not_prepared, original_files
 from orchestrator.errors import Exit, InputError
 
 if TYPE_CHECKING:
@@ -90,24 +90,38 @@ def list_datasets(
         console.print(Text(f"damaged: {problem}", style="red"), soft_wrap=True)
     whole = [name for name, problem in prepared.items() if problem is None]
     console.print(f"prepared: {', '.join(whole) or 'none'}", soft_wrap=True)
+    if taken := unverified_sets(data, whole):
+        console.print(f"of files that were not verified: {', '.join(taken)}", soft_wrap=True)
     console.print(f"data directory: {data.root}", soft_wrap=True)
 
 
 def prepared_sets(data: DataFolder) -> dict[str, str | None]:
     """By name of what has been prepared: what is wrong with it, as far as its size tells."""
-    names = sorted(path.parent.name for path in data.prepared.glob("[!.]*/info.json"))
+    names = sorted(path.name for path in data.prepared.glob("[!.]*") if path.is_dir())
     if not names:
         return {}
     from trainers.datasets.prepared import read_prepared
 
     found: dict[str, str | None] = {}
     for name in names:
+        if not data.is_prepared(name):
+            found[name] = incomplete(data, name)
+            continue
         try:
             read_prepared(data, name)
             found[name] = None
         except DataError as error:
             found[name] = str(error)
     return found
+
+
+def unverified_sets(data: DataFolder, names: Sequence[str]) -> list[str]:
+    """Those of the prepared sets whose original files were taken as they were."""
+    if not names:
+        return []
+    from trainers.datasets.prepared import read_prepared
+
+    return [name for name in names if not read_prepared(data, name).verified]
 
 
 def described(
@@ -120,7 +134,14 @@ def described(
         **contents(dataset),
         "state": state,
         "problem": problem,
-        "files": [str(file.path(data.root)) for file in original_files(dataset, data)],
+        "files": [
+            {
+                "path": str(file.path(data.root)),
+                "urls": list(file.urls),
+                "size_bytes": file.size_bytes,
+            }
+            for file in original_files(dataset, data)
+        ],
     }
 
 
@@ -163,7 +184,11 @@ def fetch(
 ) -> None:
     """Download the original files of a dataset, or verify those that are there."""
     dataset = dataset_named(name)
-    fetch_files(dataset, data_folder(data_dir), dataset.stored, mirror or [], unverified)
+    try:
+        fetch_files(dataset, data_folder(data_dir), dataset.stored, mirror or [], unverified)
+    except KeyboardInterrupt:
+        say("interrupted; the same command goes on, where the server can")
+        sys.exit(Exit.INTERRUPTED)
 
 
 def fetch_files(
@@ -258,7 +283,7 @@ def prepare(
     """Bring a dataset into standard form, once. Fetches what is missing."""
     from orchestrator.data_pipeline import on_cluster
     from orchestrator.image_sets import image_set
-    from orchestrator.prepare import here
+    from orchestrator.prepare import check_space, here
     from orchestrator.signals import interruptible, terminable
     from trainers.datasets.prepared import read_prepared
     from trainers.datasets.source import SourceError
@@ -271,6 +296,8 @@ def prepare(
             found = read_prepared(data, stored)  # complains if it is damaged
             if verify:
                 _verify(found)
+            if not found.verified and not unverified:
+                say(f"{found.path.parent}: was prepared of files that were not verified")
         else:
             wanted.append(stored)
     if not wanted:
@@ -284,8 +311,10 @@ def prepare(
     try:
         with on_cluster(address, local) as run_on_ray, terminable() as check:
             run = interruptible(run_on_ray or here, check)
-            for stored in wanted:
-                _prepare_one(image_set(stored, dataset, data), data, run)
+            made = [image_set(stored, dataset, data) for stored in wanted]
+            check_space(made, data)
+            for images in made:
+                _prepare_one(images, data, run, not unverified)
     except SourceError as error:
         raise InputError(str(error)) from None
     except KeyboardInterrupt:
@@ -293,11 +322,11 @@ def prepare(
         sys.exit(Exit.INTERRUPTED)
 
 
-def _prepare_one(made: ImageSet, data: DataFolder, run: Run) -> None:
+def _prepare_one(made: ImageSet, data: DataFolder, run: Run, verified: bool) -> None:
     from orchestrator.prepare import prepare as prepare_set
 
     with _images_progress(made.name) as report:
-        prepare_set(made, data, run=run, report=report)
+        prepare_set(made, data, run=run, report=report, verified=verified)
     say(f"{data.info(made.name).parent}: prepared")
 
 

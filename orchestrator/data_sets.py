@@ -70,13 +70,24 @@ def not_prepared(datasets: Iterable[Images], data: DataFolder) -> str | None:
     missing = [dataset for dataset in dict.fromkeys(datasets) if missing_of(dataset, data)]
     if not missing:
         return None
+    stored = [name for dataset in missing for name in dataset.stored]
+    for name in stored:
+        if data.info(name).parent.exists() and not data.is_prepared(name):
+            return incomplete(data, name)
     line = f"not prepared below {data.root}: {', '.join(map(as_named, missing))}; "
     line += f"get ready with: {'; '.join(missing_datasets(missing, data))}"
     kinds = tuple(f"{dataset.name}-" for dataset in missing)
-    there = (info.parent.name for info in data.prepared.glob("[!.]*/info.json"))
-    if others := sorted(name for name in there if name.startswith(kinds)):
+    there = sorted(info.parent.name for info in data.prepared.glob("[!.]*/info.json"))
+    if parts := [name for name in there if name in stored]:
+        line += f" (of it there is: {', '.join(parts)})"
+    elif others := [n for n in there if n.startswith(kinds) and not n.endswith("-votes")]:
         line += f" (with other parameters there are: {', '.join(others)})"
     return line
+
+
+def incomplete(data: DataFolder, name: str) -> str:
+    """What to do about a prepared set without the file that is written last."""
+    return f"{data.info(name).parent}: incomplete (it has no info.json); delete it, prepare again"
 
 
 def missing_datasets(datasets: Iterable[Images], data: DataFolder) -> list[str]:

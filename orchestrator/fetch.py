@@ -125,7 +125,9 @@ def digest(path: Path, checksum: Checksum) -> str:
 def verify(path: Path, file: OriginalFile) -> None:
     """Raises FetchError unless `path` has the size and the checksum of `file`, where known."""
     if wrong := _wrong(path, file):
-        raise FetchError(f"{path}: {wrong}; move it away and fetch again")
+        raise FetchError(
+            f"{path}: {wrong}; move it away and fetch again, or take it with --unverified"
+        )
 
 
 def _wrong(path: Path, file: OriginalFile) -> str | None:

@@ -13,6 +13,7 @@ from grids.load import Grid
 from grids.measurement import Measurement
 from grids.trial import Trial
 from orchestrator import machine
+from orchestrator.data_check import check_prepared
 from orchestrator.data_sets import missing_datasets
 from orchestrator.scoring import ScoredKeys
 from orchestrator.work import ScoreKey, wanted_scores
@@ -62,8 +63,12 @@ def disk_mb(trial: Trial | Measurement) -> float:
 
 
 def make_plan(grid: Grid, out: Path, data: DataFolder) -> Plan:
-    """Reads the study under `out`, if there is one, and the ledgers of its neighbours."""
+    """Reads the study under `out`, if there is one, and the ledgers of its neighbours.
+
+    Raises InputError where a run would refuse the data that is there.
+    """
     folder = StudyFolder(out / grid.study)
+    check_prepared(grid, folder, data)
     outcomes = folder.outcomes() if folder.root.exists() else {}
     done = {t for t, outcome in outcomes.items() if outcome in FINAL}
     adoptable = {t.trial_id for t in grid.trials} & finished_beside(folder) - done

@@ -16,7 +16,7 @@ import math
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ import torch
 
 from grids.data_folder import DataFolder
 from orchestrator import machine
+from orchestrator.data_sets import incomplete
 from orchestrator.errors import InputError
 from orchestrator.image_sets import ImageSet
 from results.files import sync
@@ -44,9 +45,16 @@ Run = Callable[[Callable[[int], Row], int], Iterator[Row]]
 
 
 def prepare(
-    image_set: ImageSet, data: DataFolder, *, run: Run, report: Callable[[int, int], None]
+    image_set: ImageSet,
+    data: DataFolder,
+    *,
+    run: Run,
+    report: Callable[[int, int], None],
+    verified: bool = True,
 ) -> None:
     """Prepares a set of images, unless it is there; `report(images done, images in all)`.
+
+    Whether its original files were `verified` is kept with it.
 
     Raises InputError, in one line, where a source is not what it should be, the disk is full, or
     another process prepares the same set. Whatever ends it early leaves nothing behind.
@@ -56,12 +64,12 @@ def prepare(
         if data.is_prepared(image_set.name):
             return
         if final.exists():
-            raise InputError(f"{final}: incomplete (it has no info.json); delete it")
+            raise InputError(incomplete(data, image_set.name))
         folder = final.with_name(f".{final.name}.{os.getpid()}")
         folder.mkdir()
         try:
             images = folder / data.images(image_set.name).name
-            info = _fill(image_set, images, run, report)
+            info = _fill(image_set, images, run, report) | {"verified": verified}
             sync(images)  # its pages were written by other processes
             with open(folder / data.info(image_set.name).name, "x") as file:
                 json.dump(info, file, indent=2)
@@ -144,6 +152,15 @@ def only_preparer(final: Path) -> Iterator[None]:
         for left in final.parent.glob(f".{final.name}.[0-9]*"):
             shutil.rmtree(left, ignore_errors=True)
         yield
+
+
+def check_space(image_sets: Iterable[ImageSet], data: DataFolder) -> None:
+    """Raises InputError where the disk cannot take them all: before the first, not after it."""
+    needed = sum(math.prod(image_set.shape) for image_set in image_sets)
+    data.root.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(data.root).free
+    if free < needed:
+        raise InputError(f"{data.root}: {needed:,} bytes are needed, {free:,} are free")
 
 
 def _allocate(path: Path, shape: tuple[int, ...]) -> int:

@@ -13,6 +13,7 @@ from rich.live import Live
 
 from grids.data_folder import DataFolder
 from grids.load import Grid
+from grids.measurement import Measurement
 from orchestrator.data_check import check_data
 from orchestrator.errors import Exit, InputError
 from orchestrator.session import Session, study_session
@@ -127,7 +128,10 @@ def _last_word(session: Session, console: Console, again: str) -> Exit:
     folder = session.folder
     status, grid, frames = read_status(folder.root)
     Console().print(results_view(grid, frames, folder.root))
-    console.print(f"{progress_line(status)}\ntables: {folder.root}/*.parquet", soft_wrap=True)
+    where = f"{folder.root}/*.parquet"
+    if isinstance(grid.trials[0], Measurement):
+        where += f"; distances: {folder.root}/distances/"
+    console.print(f"{progress_line(status)}\ntables: {where}", soft_wrap=True)
     if session.interrupted:
         console.print(f"interrupted; {again}", soft_wrap=True)
         return Exit.INTERRUPTED

@@ -205,7 +205,7 @@ def study_session(
     with leases.Beating(lease) as beating:
         session = Session(grid, lease, data)
         beating.on_fenced = session.stop
-        found = data_check.fingerprints(grid, data)
+        found = data_check.fingerprints((trial.dataset for trial in grid.trials), data)
         manifest.write(session.folder, grid, data_check.as_json(found), session.code_version)
         adopt.adopt(session.folder, grid, found)
         session.publish()

@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from grids.configuration import PARTS
+from grids.configuration import PARTS, as_values
 from grids.fields import declared_fields
 from grids.load import Grid
 from grids.measurement import Measurement
@@ -126,8 +126,20 @@ def distances_table(measurement: Trial | Measurement, distances: pd.DataFrame) -
             mean, sd = published[row["factor"]]
             cells.append(f"{mean:.4f} ± {sd:.4f}")
         table.add_row(row["factor"], *cells)
-    title = Text(f"{as_named(dataset)}: distances by {loss}", style="italic")
+    title = Text(title_of(measurement), style="italic")
     return Group(title, table)  # a title of the table would wrap at its width
+
+
+def title_of(measurement: Trial | Measurement) -> str:
+    """What was measured: the dataset and the loss, with what differs from their defaults."""
+    loss = as_values(measurement.reconstruction)
+    differing = [
+        f"{name} {loss[name]}"
+        for name, field in declared_fields(type(measurement.reconstruction)).items()
+        if loss[name] != field.default
+    ]
+    by = " ".join([str(loss["name"]), *differing])
+    return f"{as_named(measurement.dataset)}: distances by {by}, seed {measurement.seed}"
 
 
 def scores_table(summary: pd.DataFrame) -> RenderableType:

@@ -56,7 +56,7 @@ def ground_truth_matrix(positions: int, period: int | None = None) -> npt.NDArra
     return linear if period is None else np.minimum(linear, np.abs(period - linear))
 
 
-def draw(distances: pd.DataFrame, cyclic: Mapping[str, int], path: Path) -> None:
+def draw(distances: pd.DataFrame, cyclic: Mapping[str, int], path: Path, title: str) -> None:
     """Cumulative curves (Michlo et al. 2023, supplement, figure 1) and distance matrices.
 
     A factor's matrices: steps between positions, as published; for a cyclic factor (its steps
@@ -88,8 +88,7 @@ def draw(distances: pd.DataFrame, cyclic: Mapping[str, int], path: Path) -> None
     axes.set_xlabel("perceived distance of a pair")
     axes.set_ylabel("share of pairs below")
     axes.legend(fontsize="small")
-    first = distances.iloc[0]
-    top.suptitle(f"{first['dataset']}: distances by {first['reconstruction']}")
+    top.suptitle(title)
     if factors:
         titles = ["steps", "steps around", "perceived"]
         if not cyclic:

@@ -52,7 +52,9 @@ def test_list_shows_every_dataset_and_what_there_is_to_do(
     assert rows["xysquares"]["state"] == "drawn"
     assert rows["song1"]["state"] == "to prepare"
     assert rows["cars3d"]["state"] == "to fetch into cars3d/"
-    assert rows["cars3d"]["files"] == [str(tmp_path / "cars3d" / "nips2015-analogy-data.tar.gz")]
+    [file] = rows["cars3d"]["files"]
+    assert file["path"] == str(tmp_path / "cars3d" / "nips2015-analogy-data.tar.gz")
+    assert file["urls"][0].endswith("/nips2015-analogy-data.tar.gz") and file["size_bytes"] is None
     assert rows["cars3d"]["cyclic_factors"] == ["azimuth"]
     assert rows["scream_dsprites"]["state"] == "to fetch into dsprites/, scream/"
     (tmp_path / "cars3d").mkdir()
@@ -96,13 +98,48 @@ def test_verify_finds_a_byte_that_changed(latentgrid: Command, song2: Path, tmp_
     assert f"{images}: its bytes are not those" in refusal(latentgrid(*command, "--verify"))
 
 
+def test_what_was_prepared_of_unverified_files_says_so(
+    latentgrid: Command, song2: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(song2, tmp_path, dirs_exist_ok=True)
+    info = tmp_path / "prepared" / "song2-300" / "info.json"
+    assert json.loads(info.read_text())["verified"] is True
+    info.write_text(json.dumps(json.loads(info.read_text()) | {"verified": False}))
+    shown = latentgrid("data", "list", "--data-dir", tmp_path).stdout.splitlines()
+    assert "of files that were not verified: song2-300" in shown
+    command = ("data", "prepare", "song2", "--set", "images=300", "--data-dir", tmp_path)
+    assert f"{info.parent}: was prepared of files that were not" in latentgrid(*command).stderr
+
+
+def test_plan_refuses_the_data_that_run_refuses(latentgrid: Command, trained: Any) -> None:
+    prepared, _, command = trained
+    plan = ("plan", command[1], *command[3:])
+    assert latentgrid(*plan).returncode == 0
+    info = json.loads((prepared / "info.json").read_text())
+    (prepared / "info.json").write_text(json.dumps(info | {"fingerprint": "0" * 64}))
+    (Path(command[1])).write_text(Path(command[1]).read_text().replace("steps: 3", "steps: 4"))
+    assert latentgrid(*plan).returncode == 0  # of the new trial; nothing was run on those images
+    with open(prepared / "images.npy", "r+b") as file:
+        file.truncate(1000)
+    assert str(prepared / "images.npy") in refusal(latentgrid(*plan))
+
+
 def test_what_is_prepared_with_other_parameters_is_said(
     latentgrid: Command, song2: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.png"
     line = refusal(latentgrid("data", "show", "song2", "--out", out, "--data-dir", song2))
     assert "song2; get ready with: latentgrid data prepare song2 --data-dir" in line
-    assert line.endswith("(with other parameters there are: song2-300, song2-300-votes)")
+    assert line.endswith("(with other parameters there are: song2-300)")
+    images = ("--set", "images=300")
+    shutil.copytree(song2, tmp_path / "data")
+    shutil.rmtree(tmp_path / "data" / "prepared" / "song2-300-votes")
+    command = ("data", "show", "song2", *images, "--out", out, "--data-dir", tmp_path / "data")
+    assert refusal(latentgrid(*command)).endswith("(of it there is: song2-300)")
+    (tmp_path / "data" / "prepared" / "song2-300" / "info.json").unlink()
+    left = f"{tmp_path / 'data' / 'prepared' / 'song2-300'}: incomplete"
+    assert left in refusal(latentgrid(*command))
+    assert f"damaged: {left}" in latentgrid("data", "list", *command[-2:]).stdout
 
 
 def test_a_file_that_nobody_sends_is_named_with_the_place_for_it(

@@ -46,5 +46,5 @@ def test_a_matrix_is_an_array_again() -> None:
 
 def test_the_figure_is_drawn_with_and_without_factors(tmp_path: Path) -> None:
     for name, frame in (("all.png", rows()), ("random.png", rows().iloc[1:])):
-        draw(frame, {"angle": 2}, tmp_path / name)
+        draw(frame, {"angle": 2}, tmp_path / name, "what was measured")
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")

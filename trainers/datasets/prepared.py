@@ -34,6 +34,8 @@ class Prepared:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     fingerprint: str
+    verified: bool
+    """Whether the original files were, when it was prepared."""
 
     def tensor(self, device: torch.device) -> Tensor:
         """uint8 [N, H, W, C]: the mapped file itself for the CPU, else a copy on the device."""
@@ -62,6 +64,7 @@ def read_prepared(data: DataFolder, name: str) -> Prepared:
             mean=tuple(info["mean"]),
             std=tuple(info["std"]),
             fingerprint=info["fingerprint"],
+            verified=info.get("verified", True),
         )
     except FileNotFoundError:
         raise DataError(f"{path.parent}: not prepared") from None
