@@ -155,7 +155,7 @@ METRICS: dict[str, Metric] = {
         ),
         value_range=(0.0, 1.0),
         higher_is_better=True,
-        citation="Michlo, disent 0.8, _flatness.py; sizes of disent",
+        citation="Michlo, disent (2023), _flatness.py; sizes of disent",
         summary="how near the codes along a factor are to even steps along one latent",
     ),
     "distance_correlation": Metric(
@@ -178,7 +178,7 @@ METRICS: dict[str, Metric] = {
         ),
         value_range=(0.0, 1.0),
         higher_is_better=True,
-        citation="Michlo, disent 0.8, _factored_components.py; sizes of disent",
+        citation="Michlo, disent (2023), _factored_components.py; sizes of disent",
         summary="how well distances between codes follow distances between factors",
     ),
     "reconstruction": Metric(

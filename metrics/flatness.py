@@ -1,6 +1,6 @@
 """Flatness: do the codes along a factor lie on a straight line, evenly and along one latent?
 
-Michlo, disent 0.8, metrics/_flatness.py, of which no paper has the definition.
+Michlo, disent 8f061a8 (2023), metrics/_flatness.py, of which no paper has the definition.
 """
 
 from __future__ import annotations
