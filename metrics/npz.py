@@ -149,7 +149,7 @@ def read_evidence(path: Path) -> Evidence:
     ValueError, in one line, where it is damaged or has none; OSError if it cannot be opened.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             by_latent = arrays.get("evidence_kl_nats_by_latent")
             return Evidence(
                 int(arrays["evidence_images"]),

@@ -46,6 +46,8 @@ Row = dict[str, Any]
 
 def listed(what: str) -> list[Row]:
     """A row an entry of a list, as plain values."""
+    if what == "metrics":
+        return listed_metrics()
     return [described(part) for part in LISTS[what].values()]
 
 
@@ -84,6 +86,28 @@ def described(part: Listed) -> Row:
         for field in declared_fields(part).values()
     ]
     return row
+
+
+def listed_metrics() -> list[Row]:
+    """A row a metric; a range without a limit has None there."""
+    from metrics import METRICS, SHAPES  # compiles, which other lists need not wait for
+
+    return [
+        {
+            "name": name,
+            "line": metric.summary,
+            "source": metric.citation,
+            "takes": [words for shape, words in SHAPES.items() if shape in metric.shapes],
+            "value_range": [None if math.isinf(end) else end for end in metric.value_range],
+            "higher_is_better": metric.higher_is_better,
+            "cost_seconds": metric.cost_seconds,
+            "scores": list(metric.scores),
+            "sizes": {size: dict(sizes) for size, sizes in metric.sizes.items()},
+            "version": metric.version,
+            "parameters": [],
+        }
+        for name, metric in METRICS.items()
+    ]
 
 
 def contents(dataset: Images) -> Row:
@@ -128,6 +152,7 @@ def catalogue_view(what: str) -> RenderableType:
     for row in listed(what):
         lines = [row["line"], *(f"{words}." for words in [traits(row)] if words)]
         lines += [f"Reports {term}: {meaning}." for term, meaning in row.get("terms", {}).items()]
+        lines += [f"Scores: {', '.join(row['scores'])}."] if "scores" in row else []
         lines += [f"Source: {row['source']}."] if row["source"] else []
         parts += ["", Text(row["name"], style="bold"), _indented(Text("\n".join(lines)), 2)]
         if row["parameters"]:
@@ -151,6 +176,8 @@ def _parameters(row: Row) -> Table:
 
 def traits(row: Row) -> str:
     """What a dataset has, or a framework or a network takes, beside its parameters."""
+    if "value_range" in row:
+        return f"Takes {' or '.join(row['takes'])}; {goodness(row)}; {cost(row)}"
     if "factors" in row:
         return f"Has {image_count(row)} images of {image_size(row)}; {factors(row)}"
     if "most_latents" in row:
@@ -161,6 +188,21 @@ def traits(row: Row) -> str:
     words += ["pairs of images"] if row["pairs"] else []
     words += ["steps: 1", "model: linear"] if row["fitted_once"] else []
     return f"Takes {' and '.join(words)}" if words else "Takes no beta"
+
+
+def goodness(row: Row) -> str:
+    """The range of a metric's value, and which way is better."""
+    low, high = (
+        end if value is None else f"{value:g}"
+        for end, value in zip(("-inf", "inf"), row["value_range"], strict=True)
+    )
+    return f"{low} to {high}, {'higher' if row['higher_is_better'] else 'lower'} is better"
+
+
+def cost(row: Row) -> str:
+    """What a metric takes at full size, about."""
+    seconds = row["cost_seconds"]
+    return f"about {seconds:g} s" if seconds >= 1 else "below 1 s"
 
 
 def images(row: Row) -> str:
@@ -202,7 +244,7 @@ def _in_short(parameter: Row) -> str:
 
 def with_tables(text: str) -> str:
     """The text of the README with its tables as they are now. Raises ValueError without markers."""
-    for what in LISTS:
+    for what in (*LISTS, "metrics"):
         start, end = f"<!-- {what} -->", f"<!-- /{what} -->"
         before, found, rest = text.partition(start)
         _, found_end, after = rest.partition(end)

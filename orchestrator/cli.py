@@ -328,6 +328,12 @@ def parameters(as_json: AsJson = False) -> None:
     _list("parameters", as_json)
 
 
+@app.command(epilog="Example: latentgrid metrics --json")
+def metrics(as_json: AsJson = False) -> None:
+    """Every metric: what it takes, its range and direction, its cost, and where it is published."""
+    _list("metrics", as_json)
+
+
 def _list(what: str, as_json: bool) -> None:
     from orchestrator.catalogue import catalogue_view, listed
 

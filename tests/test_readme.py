@@ -35,7 +35,6 @@ def test_the_example_grid_is_read_and_has_the_trials_that_its_comments_say(tmp_p
         ("model", parts.MODELS),
         ("reconstruction", parts.RECONSTRUCTIONS),
         ("optimizer", parts.OPTIMIZERS),
-        ("metric", parts.METRICS),
     ],
 )
 def test_the_table_of_names_has_every_choice(kind: str, names: list[str]) -> None:

@@ -28,7 +28,7 @@ LARGEST = float(np.finfo(np.float32).max)
 
 OF_TABLES = metrics_for("table")
 OF_VOTES = metrics_for("votes")
-IN_EITHER = [(name, shape) for shape in SHAPES for name in metrics_for(shape)]
+IN_EITHER = [(name, shape) for shape in ("table", "votes") for name in metrics_for(shape)]
 
 # How far a score may move when latents change places or signs, and why: 1e-9 for all others.
 INEXACT: dict[str, float] = {}

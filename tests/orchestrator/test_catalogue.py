@@ -13,6 +13,7 @@ import pytest
 
 from grids.fields import Field, declared_fields
 from grids.terms import TERMS
+from metrics import METRICS
 from orchestrator.catalogue import LISTS, listed, markdown, spelled, with_tables
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -141,3 +142,23 @@ def test_the_lists_need_neither_torch_nor_ray(what: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_every_metric_is_listed_with_what_it_takes_and_where_it_is_from(
+    latentgrid: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = latentgrid("metrics").stdout
+    assert max(map(len, shown.splitlines())) <= 80
+    for (name, metric), lines in zip(METRICS.items(), entries(shown, list(METRICS)), strict=True):
+        text = unwrapped(lines)
+        assert metric.summary in text and f"Source: {metric.citation}." in text
+        assert f"Scores: {', '.join(metric.scores)}." in text
+        assert f"| `{name}` | {metric.summary} | " in README
+    assert "Takes a code table or votes; 0 to 1, higher is better; below 1 s." in unwrapped(
+        shown.splitlines()
+    )
+    rows = json.loads(latentgrid("metrics", "--json").stdout)["metrics"]
+    assert [row["name"] for row in rows] == list(METRICS)
+    assert {row["name"]: row["value_range"] for row in rows}["elbo"] == [None, None]
+    assert "`latentgrid metrics " in README
