@@ -20,7 +20,7 @@ from grids.document import DocumentError, Mark, Node, one_line, parse
 from grids.expand import CHOICE, Point, matches, merged
 from grids.fields import FieldError, shown
 from grids.measurement import Measurement
-from grids.metrics import EVIDENCE, METRICS, OF_A_POSTERIOR, metrics_of
+from grids.metrics import METRICS, OF_A_POSTERIOR, TABLE, VOTES, metrics_of
 from grids.points import excluded, partial, points_of
 from grids.settings import Budget, Evaluate, Resources
 from grids.trial import GridError, Trial
@@ -123,9 +123,9 @@ def _check_metrics(
                     f"{metric} is of codes of a {' or of '.join(METRICS[metric])}, and "
                     f"{trial.dataset.name} has none; valid: {', '.join(valid)}",
                 )
-        codes = {shape for metric in evaluate.metrics for shape in METRICS[metric]} - {EVIDENCE}
-        sampled = "sampled" in evaluate.representations and codes
-        if sampled and not trial.dataset.factor_sizes and codes:
+        codes = {shape for metric in evaluate.metrics for shape in METRICS[metric]}
+        sampled = "sampled" in evaluate.representations and codes & {TABLE, VOTES}
+        if sampled and not trial.dataset.factor_sizes:
             raise DocumentError(
                 blocks["evaluate"].value["representations"].at,
                 f"votes are scored by their mean codes, as {trial.dataset.name} is; valid: [mean]",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from grids.datasets import Images, Song
 
-TABLE, VOTES, EVIDENCE = "table", "votes", "evidence"
+TABLE, VOTES, EVIDENCE, CELL = "table", "votes", "evidence", "cell"
 
 METRICS: Mapping[str, tuple[str, ...]] = {
     "mig": (TABLE,),
@@ -20,18 +20,20 @@ METRICS: Mapping[str, tuple[str, ...]] = {
     "reconstruction": (EVIDENCE,),
     "kl": (EVIDENCE,),
     "elbo": (EVIDENCE,),
+    "udr": (CELL,),
 }
-"""What a metric takes: the codes of a factor grid, of labelled votes, or terms of the evidence."""
+"""What a metric takes: the codes of a factor grid, of labelled votes, terms of the evidence, or
+codes of the models of a cell, trials that differ by their seeds alone."""
 
-OF_A_POSTERIOR = ("kl", "elbo")
+OF_A_POSTERIOR = ("kl", "elbo", "udr")
 """Metrics of frameworks whose encoder gives one."""
 
 
 def offered(dataset: Images) -> tuple[str, ...]:
     """What there is of a dataset for metrics to be computed from."""
     if dataset.factor_sizes:
-        return TABLE, EVIDENCE
-    return (VOTES, EVIDENCE) if isinstance(dataset, Song) else (EVIDENCE,)
+        return TABLE, EVIDENCE, CELL
+    return (VOTES, EVIDENCE, CELL) if isinstance(dataset, Song) else (EVIDENCE, CELL)
 
 
 def metrics_of(dataset: Images) -> tuple[str, ...]:

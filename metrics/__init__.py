@@ -18,16 +18,23 @@ from metrics.factor_vae_song import factor_vae_printed, factor_vae_ucl_legacy, f
 from metrics.flatness import flatness
 from metrics.mig import mig
 from metrics.table import CodeTable
+from metrics.udr import Cell, udr
 from metrics.votes import Votes
 
-Shape = Literal["table", "votes", "evidence"]
-Data = CodeTable | Votes | Evidence
+Shape = Literal["table", "votes", "evidence", "cell"]
+Data = CodeTable | Votes | Evidence | Cell
 SHAPES: dict[Shape, str] = {
     "table": "a code table",
     "votes": "votes",
     "evidence": "the evidence of a trial",
+    "cell": "the trials of a cell (alike but for their seeds)",
 }
-_SHAPE_OF: dict[type, Shape] = {CodeTable: "table", Votes: "votes", Evidence: "evidence"}
+_SHAPE_OF: dict[type, Shape] = {
+    CodeTable: "table",
+    Votes: "votes",
+    Evidence: "evidence",
+    Cell: "cell",
+}
 
 
 class Metric(NamedTuple):
@@ -213,6 +220,18 @@ METRICS: dict[str, Metric] = {
         citation="Kingma and Welling 2014, equation 3; Locatello et al. 2019",
         summary="the negative sum of both, a bound of the log-likelihood",
         shapes=frozenset({"evidence"}),
+    ),
+    "udr": Metric(
+        function=udr,
+        version=1,
+        sizes={"fast": {"images": 1_000}, "full": {"images": 1_000}},
+        scores=("udr_lasso", "udr_spearman"),
+        value_range=(0.0, 1.0),
+        higher_is_better=True,
+        citation="Duan et al. 2020, section 4; sizes of disentanglement_lib",
+        summary="how far the models of other seeds have found the same latents",
+        shapes=frozenset({"cell"}),
+        cost_seconds=2.0,
     ),
 }
 

@@ -82,3 +82,13 @@ def codes_of(
         if found.kl_nats_by_latent is not None:
             arrays["evidence_kl_nats_by_latent"] = np.array(found.kl_nats_by_latent)
     return arrays
+
+
+def fixed_codes(model: VAE, trial: Trial, dataset: Dataset, device: torch.device) -> Arrays:
+    """Codes [P, Z] of images that are the same for all trials, and the mean KL of each latent."""
+    images = METRICS["udr"].sizes["full"]["images"]
+    found = encode_sample(model, dataset, images=images, device=device)
+    assert found.logvar is not None, "grids refuse metrics of a posterior where there is none"
+    mean, logvar = found.mean[0].astype(np.float64), found.logvar[0].astype(np.float64)
+    kl = 0.5 * (mean**2 + np.exp(logvar) - logvar - 1).mean(axis=0)
+    return {"codes": found.mean[0], "kl_nats": kl}

@@ -54,10 +54,11 @@ class MetricPool:
         folder: StudyFolder,
         evaluate: Evaluate,
         steps: Mapping[str, int],
+        cells: Mapping[str, tuple[str, ...]],
         max_tasks: int,
         cpus_a_task: float,
     ) -> None:
-        self.queue = ScoringQueue(folder, evaluate, steps)
+        self.queue = ScoringQueue(folder, evaluate, steps, cells)
         self.max_tasks = max_tasks
         self.options: dict[str, Any] = {
             "name": "score " + ",".join(evaluate.metrics),

@@ -8,11 +8,13 @@ score that the grid asks of it stands in the scores table; it is then deleted, u
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -23,6 +25,7 @@ from metrics import METRICS, Data
 from metrics.evidence import Evidence
 from metrics.npz import read_evidence, read_npz
 from metrics.table import CodeTable
+from metrics.udr import ranking
 from metrics.votes import Votes
 from orchestrator import machine
 from orchestrator.work import SCORE_KEY_COLUMNS, ScoreKey, score_key, wanted_scores
@@ -30,6 +33,7 @@ from results.ledger import Attempt, new_attempt_id
 from results.parquet import read_table
 from results.store import StudyFolder
 
+OF_CELLS = {name for name, metric in METRICS.items() if "cell" in metric.shapes}
 MAX_FAILURES = 3
 CHEAP_SECONDS = 1.0
 READ: dict[str, Callable[[Path], Data]] = {"codes": read_npz, "evidence": read_evidence}
@@ -85,24 +89,43 @@ class ScoredKeys:
         self._folder = folder
         self._seen: set[str] = set()
         self._keys: set[ScoreKey] = set()
-        published = read_table(folder, "scores", SCORE_KEY_COLUMNS)
-        if published is not None:
-            columns = (published[name].to_pylist() for name in SCORE_KEY_COLUMNS)
-            self._keys.update(zip(*columns, strict=True))
+        self.models: dict[ScoreKey, int] = {}
+        """Of how many models the scores of cells are: more make them anew."""
+        published = read_table(folder, "scores", [*SCORE_KEY_COLUMNS, "draws"])
+        for row in [] if published is None else published.to_pylist():
+            self._add(row)
 
     def refresh(self) -> set[ScoreKey]:
         for name in set(self._folder.record_names("scores")) - self._seen:
             rows = self._folder.read_record("scores", name)
-            self._keys.update(score_key(row) for row in rows)
+            for row in rows:
+                self._add(row)
             self._seen.add(name)
         return self._keys
 
+    def _add(self, row: Mapping[str, Any]) -> None:
+        key = score_key(row)
+        self._keys.add(key)
+        if row["metric"] in OF_CELLS:
+            self.models[key] = max(row["draws"], self.models.get(key, 0))
+
 
 class ScoringQueue:
-    """Which code files wait to be scored. `steps` gives the length of every trial of the grid."""
+    """Which code files wait to be scored, and which cells.
 
-    def __init__(self, folder: StudyFolder, evaluate: Evaluate, steps: Mapping[str, int]) -> None:
+    `steps` gives the length of every trial of the grid, `cells` the trials of its cell, where cells
+    are scored.
+    """
+
+    def __init__(
+        self,
+        folder: StudyFolder,
+        evaluate: Evaluate,
+        steps: Mapping[str, int],
+        cells: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> None:
         self.folder, self.evaluate, self.steps = folder, evaluate, steps
+        self.cells = cells or {}
         self._scored = ScoredKeys(folder)
         self._settled: set[str] = set()
         self._in_flight: set[str] = set()
@@ -131,6 +154,33 @@ class ScoringQueue:
                 found += parts_of(CodeFile(path, trial_id, int(step), missing))
             else:
                 self._settled.add(name)
+        return found + self._waiting_cells()
+
+    def _waiting_cells(self) -> list[CodeFile]:
+        """The cells whose trials have all ended, two or more with codes, and lack scores of them.
+
+        A trial that ends later, of a grid that grew, has its cell scored anew.
+        """
+        found: list[CodeFile] = []
+        if not self.cells:
+            return found
+        outcomes = self.folder.outcomes()
+        for members in dict.fromkeys(self.cells.values()):
+            if any(trial_id not in outcomes for trial_id in members):
+                continue
+            models = tuple(t for t in members if outcomes[t] == "completed")
+            if len(models) < 2 or not all(self.folder.fixed_codes(t).exists() for t in models):
+                continue
+            keys = {
+                (t, self.steps[t], "mean", metric, METRICS[metric].version, size, seed)
+                for t in models
+                for metric in OF_CELLS & set(self.evaluate.metrics)
+                for size, seed in [(self.evaluate.final, self.evaluate.seed)]
+            }
+            if missing := {k for k in keys if self._scored.models.get(k, 0) < len(models)}:
+                path = self.folder.fixed_codes(models[0])
+                step = self.steps[models[0]]
+                found.append(CodeFile(path, models[0], step, frozenset(missing), models))
         return found
 
     def waiting_files(self) -> set[Path]:
@@ -212,7 +262,8 @@ def score_files(
     failures: list[Exception] = []
     with attempt.stage("score"), threadpool_limits(1):
         for file in task:
-            for row in _score_file(file, clock, failures):
+            score = functools.partial(_score_cell, folder) if file.cell else _score_file
+            for row in score(file, clock, failures):
                 rows.append({**row, "attempt_id": attempt.attempt_id})
                 attempt.beat(0)
     if rows:
@@ -222,6 +273,37 @@ def score_files(
         attempt.close("failed", 0, error=error)
         raise failures[0]
     attempt.close("completed", 0)
+
+
+def _score_cell(
+    folder: StudyFolder,
+    part: CodeFile,
+    clock: Callable[[], float],
+    failures: list[Exception],
+) -> Iterator[dict[str, object]]:
+    """A row a model, of all models of a cell together; `draws` says how many there are."""
+    started = clock()
+    try:
+        codes, kl_nats = [], []
+        for trial_id in part.cell:
+            with open(folder.fixed_codes(trial_id), "rb") as file, np.load(file) as arrays:
+                codes.append(arrays["codes"])
+                kl_nats.append(arrays["kl_nats"])
+        scores = ranking(np.stack(codes), np.stack(kl_nats))
+    except Exception as error:  # a damaged file may raise anything
+        failures.append(error)
+        return
+    seconds = (clock() - started) / len(part.cell)
+    for key in sorted(part.missing):
+        for name, values in scores.items():
+            yield {
+                **dict(zip(SCORE_KEY_COLUMNS, key, strict=True)),
+                "score": name,
+                "value": float(values[part.cell.index(key[0])]),
+                "cells": None,
+                "draws": len(part.cell),
+                "seconds": seconds,
+            }
 
 
 def _score_file(
@@ -263,6 +345,7 @@ def encoded(data: Data) -> dict[str, int | None]:
         return {"cells": None, "draws": data.images}
     if isinstance(data, Votes):
         return {"cells": data.codes.shape[0], "draws": data.codes.shape[1]}
+    assert isinstance(data, CodeTable)
     return {"cells": data.codes.shape[1], "draws": data.codes.shape[0]}
 
 

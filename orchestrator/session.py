@@ -19,7 +19,7 @@ from grids.load import Grid
 from orchestrator import adopt, data_check, machine, manifest
 from orchestrator.scoring import ScoringQueue
 from orchestrator.tries import Tries
-from orchestrator.work import Unit, missing_units
+from orchestrator.work import Unit, cells_of, missing_units
 from results import lease as leases
 from results.lease import Fenced
 from results.ledger import utc_now
@@ -45,7 +45,7 @@ class Session:
         self.code_version = machine.code_version()
         self.tables = Tables(self.folder)
         self.steps = {trial.trial_id: trial.steps for trial in grid.trials}
-        self.queue = ScoringQueue(self.folder, grid.evaluate, self.steps)
+        self.queue = ScoringQueue(self.folder, grid.evaluate, self.steps, cells_of(grid))
         self.stop_reason: str | None = None
         self.budget_reason: str | None = None
         self.interrupted = False

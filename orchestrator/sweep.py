@@ -234,6 +234,7 @@ class Pool:
                 self.session.folder,
                 self.session.grid.evaluate,
                 self.session.steps,
+                self.session.queue.cells,
                 self.max_tasks,
                 self.cpus_a_task,
             )

@@ -20,9 +20,10 @@ import torch
 
 from grids.data_folder import DataFolder
 from grids.datasets import Images
+from grids.metrics import CELL, METRICS
 from grids.trial import Trial
 from orchestrator import checkpoints, machine
-from orchestrator.codes import codes_of
+from orchestrator.codes import codes_of, fixed_codes
 from orchestrator.process import prepare_for_training
 from orchestrator.trial_log import TrialLog
 from orchestrator.work import Unit, due_metrics
@@ -211,6 +212,8 @@ class TrialRun:
                 self.folder.write(path, _npz(np.savez_compressed, drawn))
             if outcome == "completed" and self.unit.evaluate.metrics:
                 self._write_codes()
+                if any(CELL in METRICS[metric] for metric in self.unit.evaluate.metrics):
+                    self._write_fixed_codes()
         if self.unit.work == "train":
             self._write_row(outcome)
             self.folder.check_fence()
@@ -233,6 +236,11 @@ class TrialRun:
         )
         path = self.folder.codes(self.trial.trial_id, self.step)
         self.folder.write(path, _npz(np.savez, arrays))
+
+    def _write_fixed_codes(self) -> None:
+        assert self.training is not None
+        arrays = fixed_codes(self.training.model, self.trial, self.dataset, self.device)
+        self.folder.write(self.folder.fixed_codes(self.trial.trial_id), _npz(np.savez, arrays))
 
     def _write_row(self, outcome: str) -> None:
         last = {k: v for k, v in self.curves[-1].items() if k not in ("trial_id", "step")}

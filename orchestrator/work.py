@@ -8,9 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from grids.configuration import canonical_json
 from grids.data_folder import DataFolder
 from grids.load import Grid
 from grids.measurement import Measurement
+from grids.metrics import CELL
+from grids.metrics import METRICS as TAKEN
 from grids.settings import Evaluate, Resources
 from grids.trial import Trial
 from metrics import METRICS
@@ -95,12 +98,27 @@ class Unit:
 
 
 def due_metrics(step: int, steps: int, evaluate: Evaluate) -> list[str]:
-    """The metrics that score a trial's model at `step` of its `steps`: all of them at the end."""
+    """The metrics that score a trial's model at `step` of its `steps`: all of them at the end.
+
+    Those of a cell are not of one trial's model: see `cells_of`.
+    """
     return [
         metric
         for metric in evaluate.metrics
-        if step == steps or step % (evaluate.steps_between(metric) or steps) == 0
+        if CELL not in TAKEN[metric]
+        and (step == steps or step % (evaluate.steps_between(metric) or steps) == 0)
     ]
+
+
+def cells_of(grid: Grid) -> dict[str, tuple[str, ...]]:
+    """By trial id, the trials that are alike but for their seeds: where a metric asks for them."""
+    cells: dict[str, list[str]] = {}
+    if any(CELL in TAKEN[metric] for metric in grid.evaluate.metrics):
+        for trial in grid.trials:
+            values = {**trial.to_dict(), "seed": None}
+            cells.setdefault(canonical_json(values), []).append(trial.trial_id)
+    members = [tuple(ids) for ids in cells.values() if len(ids) > 1]
+    return {trial_id: ids for ids in members for trial_id in ids}
 
 
 def representations(metric: str, evaluate: Evaluate) -> tuple[str, ...]:
@@ -136,6 +154,7 @@ def missing_units(
     never retrained.
     """
     assert folder.epoch is not None, "only the holder of the lease hands out work"
+    cells = cells_of(grid)
     first: list[Unit] = []  # to train or to measure
     encode: list[Unit] = []
     for trial, resources in zip(grid.trials, grid.resources, strict=True):
@@ -143,7 +162,10 @@ def missing_units(
         work: Work = "measure" if isinstance(trial, Measurement) else "train"
         if outcomes.get(trial_id) == "completed":
             wanted = wanted_scores(trial_id, trial.steps, trial.steps, grid.evaluate)
-            if wanted <= scored or folder.codes(trial_id, trial.steps).name in code_files:
+            written = trial_id not in cells or folder.fixed_codes(trial_id).exists()
+            if written and (
+                wanted <= scored or folder.codes(trial_id, trial.steps).name in code_files
+            ):
                 continue
             work = "encode"
         elif outcomes.get(trial_id) == "diverged":

@@ -1,7 +1,7 @@
 """Merging rows of one key: the same come out in whatever order, and however often, they are read.
 
 - trials: completed and diverged beat failed; of those the first attempt wins, of failed the last;
-- scores: the first attempt wins;
+- scores: of those of a cell the one of most models wins (`draws`), else the first attempt;
 - attempts: a closed account beats one known up to a beat; of those the later beat wins.
 """
 
@@ -23,8 +23,8 @@ def _trial_rank(status: str, attempt_id: str | None, finished_at: int | None) ->
     return 1, -(finished_at or 0), attempt_id or ""
 
 
-def _score_rank(attempt_id: str | None) -> tuple[Any, ...]:
-    return (attempt_id or "",)
+def _score_rank(draws: int | None, attempt_id: str | None) -> tuple[Any, ...]:
+    return -(draws or 0), attempt_id or ""
 
 
 def _attempt_rank(lower_bound: bool, wall_seconds: float) -> tuple[Any, ...]:
@@ -33,7 +33,7 @@ def _attempt_rank(lower_bound: bool, wall_seconds: float) -> tuple[Any, ...]:
 
 _RANK: dict[str, tuple[tuple[str, ...], Callable[..., tuple[Any, ...]]]] = {
     "trials": (("status", "attempt_id", "finished_at"), _trial_rank),
-    "scores": (("attempt_id",), _score_rank),
+    "scores": (("draws", "attempt_id"), _score_rank),
     "attempts": (("lower_bound", "wall_seconds"), _attempt_rank),
 }
 

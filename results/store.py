@@ -101,6 +101,10 @@ class StudyFolder:
     def artifacts(self, trial_id: str) -> Path:
         return self.root / "artifacts" / trial_id
 
+    def fixed_codes(self, trial_id: str) -> Path:
+        """Codes of images that all trials of a dataset share: what a cell is scored by."""
+        return self.artifacts(trial_id) / "fixed_codes.npz"
+
     def distances(self, trial_id: str) -> Path:
         return self.root / "distances" / f"{trial_id}.parquet"
 

@@ -1,0 +1,136 @@
+"""All metrics through the whole of a run, each from what it takes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from grids.data_folder import DataFolder
+from grids.datasets import Song1
+from grids.load import Grid, load_grid
+from metrics import METRICS
+from orchestrator.image_sets import image_set
+from orchestrator.prepare import here, prepare
+from results import load
+from tests.orchestrator.conftest import assert_same_answers, run_study
+
+GridMaker = Callable[..., Grid]
+OF_CODES = [name for name, metric in METRICS.items() if metric.shapes & {"table", "evidence"}]
+
+
+def scores_of(root: Path) -> pd.DataFrame:
+    return load(root).scores
+
+
+def test_all_metrics_of_a_factor_grid_are_scored_on_both_representations(
+    tiny_grid: GridMaker, tmp_path: Path
+) -> None:
+    names = [*OF_CODES, "udr"]
+    grid = tiny_grid(
+        more=f"# {names}",
+        replace=(
+            "metrics: [mig, factor_vae], every: null",
+            f"metrics: [{', '.join(names)}], representations: [mean, sampled], every: {{mig: 3}}",
+        ),
+    )
+    run_study(grid, tmp_path)
+    scores = scores_of(tmp_path / "tiny")
+    final = scores[scores["step"] == 6]
+    for name in names:
+        own = final[final["metric"] == name]
+        shapes = METRICS[name].shapes
+        kinds = (
+            {"mean", "sampled"} if "table" in shapes else {"mean"} if name == "udr" else {"sampled"}
+        )
+        assert set(own["representation"]) == kinds, name
+        assert set(own["score"]) == set(METRICS[name].scores)
+        assert own["value"].map(np.isfinite).all()
+        assert own["trial_id"].nunique() == 2
+    assert set(scores[scores["step"] == 3]["metric"]) == {"mig"}
+    assert (final[final["metric"] == "udr"]["draws"] == 2).all()
+    assert (final[final["metric"] == "elbo"]["draws"] == 1_000).all()
+    # Nothing is left to do, and nothing is done again.
+    before = len(load(tmp_path / "tiny").attempts)
+    run_study(grid, tmp_path)
+    assert len(load(tmp_path / "tiny").attempts) == before
+
+
+def test_the_elbo_is_that_of_its_terms_and_near_those_of_training(
+    tiny_grid: GridMaker, tmp_path: Path
+) -> None:
+    grid = tiny_grid(
+        seeds="[0]", replace=("metrics: [mig, factor_vae]", "metrics: [reconstruction, kl, elbo]")
+    )
+    run_study(grid, tmp_path)
+    frames = load(tmp_path / "tiny")
+    value = frames.scores.set_index("score")["value"]
+    assert value["elbo"] == pytest.approx(-(value["reconstruction"] + value["kl"]))
+    [trial] = frames.trials.to_dict("records")
+    assert value["reconstruction"] == pytest.approx(
+        trial["final_reconstruction_per_image"], rel=0.2
+    )
+
+
+def test_a_grown_cell_is_scored_anew_and_its_rows_replace_the_old(
+    tiny_grid: GridMaker, tmp_path: Path
+) -> None:
+    udr = ("metrics: [mig, factor_vae]", "metrics: [udr]")
+    run_study(tiny_grid(seeds="[0, 1]", replace=udr), tmp_path)
+    run_study(tiny_grid(seeds="[0, 1, 2]", replace=udr), tmp_path)
+    scores = scores_of(tmp_path / "tiny")
+    assert len(scores) == 3 * 2 and (scores["draws"] == 3).all()
+    (tmp_path / "other").mkdir()
+    run_study(tiny_grid(seeds="[0, 1, 2]", replace=udr), tmp_path / "other")
+    assert_same_answers(tmp_path / "tiny", tmp_path / "other" / "tiny")
+
+
+def test_a_metric_of_cells_that_is_added_later_encodes_and_does_not_train(
+    tiny_grid: GridMaker, tmp_path: Path
+) -> None:
+    run_study(tiny_grid(), tmp_path)
+    grid = tiny_grid(replace=("metrics: [mig, factor_vae]", "metrics: [mig, factor_vae, udr]"))
+    run_study(grid, tmp_path)
+    frames = load(tmp_path / "tiny")
+    assert set(frames.scores["metric"]) == {"mig", "factor_vae", "udr"}
+    trained = frames.attempts.groupby("trial_id")["train_seconds"].agg(lambda s: (s > 0).sum())
+    assert (trained == 1).all()
+
+
+def test_a_cell_of_one_trial_has_no_such_score(tiny_grid: GridMaker, tmp_path: Path) -> None:
+    run_study(
+        tiny_grid(seeds="[0]", replace=("metrics: [mig, factor_vae]", "metrics: [mig, udr]")),
+        tmp_path,
+    )
+    assert set(scores_of(tmp_path / "tiny")["metric"]) == {"mig"}
+
+
+@pytest.fixture(scope="module")
+def song(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with 200 images of song1 and its votes."""
+    folder = tmp_path_factory.mktemp("song")
+    data, dataset = DataFolder(folder / "data"), Song1(images=200)
+    for name in dataset.stored:
+        prepare(image_set(name, dataset, data), data, run=here, report=lambda done, total: None)
+    return folder
+
+
+def test_sets_without_a_factor_grid_are_scored_by_their_votes(song: Path, tmp_path: Path) -> None:
+    shutil.copytree(song, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "grid.yaml"
+    of_votes = [name for name, metric in METRICS.items() if "votes" in metric.shapes]
+    path.write_text(
+        "study: s\n"
+        "trial: {dataset: {name: song1, images: 200}, framework: beta_vae, beta: 1,\n"
+        "  model: linear, latents: 2, steps: 2, batch_size: 4}\n"
+        f"evaluate: {{metrics: [{', '.join([*of_votes, 'elbo'])}]}}\n"
+    )
+    run_study(load_grid(path), tmp_path)
+    scores = scores_of(tmp_path / "s")
+    assert set(scores["metric"]) == {*of_votes, "elbo"}
+    votes = scores[scores["metric"] != "elbo"]
+    assert (votes["cells"] == 80).all() and (votes["draws"] == 400).all()
