@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from grids.datasets import Images, Song
 
-TABLE, VOTES, EVIDENCE, CELL = "table", "votes", "evidence", "cell"
+TABLE, VOTES, EVIDENCE, CELL, INCEPTION = "table", "votes", "evidence", "cell", "inception"
 
 METRICS: Mapping[str, tuple[str, ...]] = {
     "mig": (TABLE,),
@@ -21,19 +21,23 @@ METRICS: Mapping[str, tuple[str, ...]] = {
     "kl": (EVIDENCE,),
     "elbo": (EVIDENCE,),
     "udr": (CELL,),
+    "fid_reconstruction": (INCEPTION,),
+    "fid_sample": (INCEPTION,),
 }
-"""What a metric takes: the codes of a factor grid, of labelled votes, terms of the evidence, or
-codes of the models of a cell, trials that differ by their seeds alone."""
+"""What a metric takes: the codes of a factor grid, of labelled votes, terms of the evidence, codes
+of the models of a cell (trials that differ by their seeds alone), or moments of Inception features.
+"""
 
-OF_A_POSTERIOR = ("kl", "elbo", "udr")
+OF_A_POSTERIOR = ("kl", "elbo", "udr", "fid_sample")
 """Metrics of frameworks whose encoder gives one."""
 
 
 def offered(dataset: Images) -> tuple[str, ...]:
     """What there is of a dataset for metrics to be computed from."""
+    always = (EVIDENCE, CELL, INCEPTION)
     if dataset.factor_sizes:
-        return TABLE, EVIDENCE, CELL
-    return (VOTES, EVIDENCE, CELL) if isinstance(dataset, Song) else (EVIDENCE, CELL)
+        return TABLE, *always
+    return (VOTES, *always) if isinstance(dataset, Song) else always
 
 
 def metrics_of(dataset: Images) -> tuple[str, ...]:

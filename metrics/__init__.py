@@ -15,25 +15,28 @@ from metrics.distance_correlation import distance_correlation
 from metrics.evidence import Evidence, elbo, kl, reconstruction
 from metrics.factor_vae import factor_vae, factor_vae_unpruned
 from metrics.factor_vae_song import factor_vae_printed, factor_vae_ucl_legacy, factor_vae_weighted
+from metrics.fid import Images, fid_reconstruction, fid_sample
 from metrics.flatness import flatness
 from metrics.mig import mig
 from metrics.table import CodeTable
 from metrics.udr import Cell, udr
 from metrics.votes import Votes
 
-Shape = Literal["table", "votes", "evidence", "cell"]
-Data = CodeTable | Votes | Evidence | Cell
+Shape = Literal["table", "votes", "evidence", "cell", "inception"]
+Data = CodeTable | Votes | Evidence | Cell | Images
 SHAPES: dict[Shape, str] = {
     "table": "a code table",
     "votes": "votes",
     "evidence": "the evidence of a trial",
     "cell": "the trials of a cell (alike but for their seeds)",
+    "inception": "moments of Inception features",
 }
 _SHAPE_OF: dict[type, Shape] = {
     CodeTable: "table",
     Votes: "votes",
     Evidence: "evidence",
     Cell: "cell",
+    Images: "inception",
 }
 
 
@@ -60,6 +63,8 @@ class Metric(NamedTuple):
     cost_seconds: float = 0.5
 
 
+# As many as CIFAR's training set has; fewer than 2,049 leave the covariances without full rank.
+FID_SIZES = {"fast": {"images": 5_000}, "full": {"images": 50_000}}
 EVIDENCE_SIZES = {"fast": {"images": 1_000}, "full": {"images": 10_000}}
 
 METRICS: dict[str, Metric] = {
@@ -232,6 +237,30 @@ METRICS: dict[str, Metric] = {
         summary="how far the models of other seeds have found the same latents",
         shapes=frozenset({"cell"}),
         cost_seconds=2.0,
+    ),
+    "fid_reconstruction": Metric(
+        function=fid_reconstruction,
+        version=1,
+        sizes=FID_SIZES,
+        scores=("fid_reconstruction",),
+        value_range=(0.0, math.inf),
+        higher_is_better=False,
+        citation="Heusel et al. 2017, equation 6; Fil et al. 2021, section 2.2",
+        summary="Fréchet distance of reconstructions from their originals, in Inception features",
+        shapes=frozenset({"inception"}),
+        cost_seconds=10.0,
+    ),
+    "fid_sample": Metric(
+        function=fid_sample,
+        version=1,
+        sizes=FID_SIZES,
+        scores=("fid_sample",),
+        value_range=(0.0, math.inf),
+        higher_is_better=False,
+        citation="Heusel et al. 2017, equation 6",
+        summary="Fréchet distance of draws of the prior from the dataset, in Inception features",
+        shapes=frozenset({"inception"}),
+        cost_seconds=10.0,
     ),
 }
 

@@ -9,6 +9,7 @@ full rank, which the distance here takes, and the FID is biased upwards.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,34 @@ class Moments(NamedTuple):
     images: int
     mean: Doubles
     covariance: Doubles
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Moments of the Inception features of a dataset's images and of a model's."""
+
+    real: Moments
+    reconstructed: Moments | None = None
+    sampled: Moments | None = None
+
+
+def fid_reconstruction(moments: Images, *, seed: int, images: int) -> dict[str, float]:
+    """{"fid_reconstruction": the distance of reconstructions from their originals}.
+
+    Of samples of the posteriors (Fil et al. 2021), of as many `images` as the trial took.
+    """
+    return {"fid_reconstruction": _distance(moments.real, moments.reconstructed)}
+
+
+def fid_sample(moments: Images, *, seed: int, images: int) -> dict[str, float]:
+    """{"fid_sample": the distance of decoded draws of the prior from the dataset's images}."""
+    return {"fid_sample": _distance(moments.real, moments.sampled)}
+
+
+def _distance(real: Moments, made: Moments | None) -> float:
+    if made is None:
+        raise ValueError("the trial has made no such images")
+    return frechet_distance(real.mean, real.covariance, made.mean, made.covariance)
 
 
 def merge(parts: Sequence[Moments]) -> Moments:

@@ -7,10 +7,12 @@ the memory does harm.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -18,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from metrics.evidence import Evidence
+from metrics.fid import Images, Moments
 from metrics.table import CodeTable, check_logvar_shape, check_shapes, check_types
 from metrics.votes import MAX_FACTORS, Votes, check_vote_shapes
 
@@ -148,15 +151,35 @@ def read_evidence(path: Path) -> Evidence:
 
     ValueError, in one line, where it is damaged or has none; OSError if it cannot be opened.
     """
+    with _own_file(path, "terms of the evidence") as arrays:
+        return Evidence(
+            int(arrays["evidence_images"]),
+            float(arrays["evidence_reconstruction_per_image"]),
+            arrays.get("evidence_kl_nats_by_latent"),
+        )
+
+
+def read_moments(path: Path) -> Images:
+    """The moments of Inception features in a trial's own file; errors as of `read_evidence`."""
+
+    def moments(kind: str) -> Moments:
+        return Moments(
+            int(arrays[f"inception_{kind}_images"]),
+            arrays[f"inception_{kind}_mean"],
+            arrays[f"inception_{kind}_covariance"],
+        )
+
+    with _own_file(path, "moments of Inception features") as arrays:
+        made = {kind for kind in ("reconstructed", "sampled") if f"inception_{kind}_mean" in arrays}
+        return Images(moments("real"), **{kind: moments(kind) for kind in made})
+
+
+@contextlib.contextmanager
+def _own_file(path: Path, what: str) -> Iterator[Mapping[str, npt.NDArray[Any]]]:
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-            by_latent = arrays.get("evidence_kl_nats_by_latent")
-            return Evidence(
-                int(arrays["evidence_images"]),
-                float(arrays["evidence_reconstruction_per_image"]),
-                by_latent,
-            )
+            yield arrays
     except KeyError:
-        raise ValueError(f"{path}: no terms of the evidence") from None
+        raise ValueError(f"{path}: no {what}") from None
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise ValueError(f"{path}: not a whole .npz file ({_one_line(error)})") from None

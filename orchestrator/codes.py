@@ -1,12 +1,14 @@
 """What a trial leaves for its scores: codes and terms, the arrays of one .npz file.
 
 It has what the metrics that are due take: `codes` and `factor_sizes` of a factor grid, or
-`votes`, `labels` and `codes` of images of all kinds; `evidence_*` of the evidence.
+`votes`, `labels` and `codes` of images of all kinds; `evidence_*` of the evidence; `inception_*`,
+moments of the features of real and of made images.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ import torch
 
 from grids.data_folder import DataFolder
 from grids.datasets import Song
-from grids.metrics import EVIDENCE, TABLE, VOTES, offered
+from grids.metrics import EVIDENCE, INCEPTION, TABLE, VOTES, offered
 from grids.metrics import METRICS as TAKEN
 from grids.trial import Trial
 from metrics import METRICS
@@ -23,6 +25,8 @@ from trainers.datasets.dataset import Dataset
 from trainers.datasets.votes import read_votes
 from trainers.encode import encode, encode_sample, encode_votes
 from trainers.evaluation import evaluate
+from trainers.fid import moments, prior_samples, real_bytes, reconstructions
+from trainers.inception import WEIGHTS, read_inception
 from trainers.models.vae import VAE
 
 GLOBAL_IMAGES = 10_000
@@ -71,9 +75,7 @@ def codes_of(
             "codes": sample.mean[0],
         }
     if EVIDENCE in shapes:
-        images = max(
-            METRICS[metric].sizes[size]["images"] for metric in metrics if EVIDENCE in TAKEN[metric]
-        )
+        images = METRICS["elbo"].sizes[size]["images"]  # the same for all of them
         found = evaluate(model, dataset, trial, images=images, device=device)
         arrays |= {
             "evidence_images": np.array(found.images),
@@ -81,6 +83,38 @@ def codes_of(
         }
         if found.kl_nats_by_latent is not None:
             arrays["evidence_kl_nats_by_latent"] = np.array(found.kl_nats_by_latent)
+    if INCEPTION in shapes:
+        images = METRICS["fid_sample"].sizes[size]["images"]
+        arrays |= _moments(model, trial, dataset, metrics, images, weights_of(data), device)
+    return arrays
+
+
+def weights_of(data: DataFolder) -> Path:
+    """Where the weights of the Inception network lie."""
+    return data.root / "inception" / WEIGHTS
+
+
+def _moments(
+    model: VAE,
+    trial: Trial,
+    dataset: Dataset,
+    metrics: Iterable[str],
+    images: int,
+    weights: Path,
+    device: torch.device,
+) -> Arrays:
+    network = read_inception(weights, device)
+    made = {"real": real_bytes(dataset, images, device)}
+    if "fid_reconstruction" in metrics:
+        made["reconstructed"] = reconstructions(model, dataset, trial, images, device)
+    if "fid_sample" in metrics:
+        made["sampled"] = prior_samples(model, dataset, trial, images, device)
+    arrays: Arrays = {}
+    for kind, batches in made.items():
+        found = moments(network, batches)
+        arrays[f"inception_{kind}_images"] = np.array(found.n)
+        arrays[f"inception_{kind}_mean"] = found.mean
+        arrays[f"inception_{kind}_covariance"] = found.covariance
     return arrays
 
 

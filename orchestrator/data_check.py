@@ -8,6 +8,7 @@ from grids.configuration import as_values, canonical_json
 from grids.data_folder import DataError, DataFolder
 from grids.datasets import Images
 from grids.load import Grid
+from grids.metrics import INCEPTION, METRICS
 from orchestrator.data_sets import as_named, missing_of, not_prepared
 from orchestrator.errors import InputError
 from orchestrator.scoring import ScoredKeys
@@ -26,6 +27,19 @@ def check_data(grid: Grid, folder: StudyFolder, data: DataFolder) -> None:
         raise InputError(missing)
     check_whole(needed, data)
     check_same(grid, folder, data, {trial.dataset for trial in grid.trials})
+    if needed and any(INCEPTION in METRICS[metric] for metric in grid.evaluate.metrics):
+        check_inception(data)
+
+
+def check_inception(data: DataFolder) -> None:
+    """Raises InputError, which says where they come from, without the weights of the FID."""
+    from orchestrator.codes import weights_of
+    from trainers.inception import InceptionError, check_weights
+
+    try:
+        check_weights(weights_of(data))
+    except InceptionError as error:
+        raise InputError(f"the FID's network: {error}") from None
 
 
 def check_prepared(grid: Grid, folder: StudyFolder, data: DataFolder) -> None:

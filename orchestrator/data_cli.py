@@ -28,6 +28,7 @@ from rich.text import Text
 from grids.data_folder import DATA_VARIABLE, DataError, DataFolder, default_data_dir
 from grids.datasets import DATASETS, Images
 from orchestrator.catalogue import contents, factors, image_count, image_size
+from orchestrator.data_files import OriginalFile, files_of
 from orchestrator.data_sets import as_named, dataset_named, incomplete, not_prepared, original_files
 from orchestrator.errors import Exit, InputError
 
@@ -182,29 +183,35 @@ def fetch(
     data_dir: DataDir = None,
     unverified: Unverified = False,
 ) -> None:
-    """Download the original files of a dataset, or verify those that are there."""
-    dataset = dataset_named(name)
+    """Download the original files of a dataset, or verify those that are there.
+
+    `inception` is the network of the FID.
+    """
+    data = data_folder(data_dir)
+    if name == "inception":  # no dataset: the network of the FID
+        files = files_of(name, data.root)
+    else:
+        files = original_files(dataset_named(name), data)
     try:
-        fetch_files(dataset, data_folder(data_dir), dataset.stored, mirror or [], unverified)
+        fetch_files(name, files, data, mirror or [], unverified)
     except KeyboardInterrupt:
         say("interrupted; the same command goes on, where the server can")
         sys.exit(Exit.INTERRUPTED)
 
 
 def fetch_files(
-    dataset: Images,
+    name: str,
+    files: Sequence[OriginalFile],
     data: DataFolder,
-    names: Sequence[str],
     mirrors: Sequence[str],
     unverified: bool,
 ) -> None:
-    """Sees to the files of some of what a dataset reads; `unverified` takes them as they are."""
+    """Sees to files that something of that name needs; `unverified` takes them as they are."""
     from orchestrator.fetch import NotDownloaded
     from orchestrator.fetch import fetch as fetch_file
 
-    files = original_files(dataset, data, names)
     if not files:
-        typer.echo(f"{dataset.name}: made here, nothing to fetch", err=True)
+        typer.echo(f"{name}: made here, nothing to fetch", err=True)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -227,7 +234,7 @@ def fetch_files(
             except NotDownloaded as error:
                 line = f"{error}; or place the file by hand: {path}"
                 if others := [str(other.path(data.root)) for other in files[number + 1 :]]:
-                    line += f"; {dataset.name} needs {', '.join(others)} too"
+                    line += f"; {name} needs {', '.join(others)} too"
                 raise InputError(line) from None
         checked = "not verified" if file.checksum is None else "verified"
         say(f"{path}: {outcome}, {checked}")
@@ -306,8 +313,8 @@ def prepare(
         return
     if local and address:
         raise InputError("--local and --address: valid: one of them")
-    if original_files(dataset, data, wanted):
-        fetch_files(dataset, data, wanted, [], unverified)
+    if files := original_files(dataset, data, wanted):
+        fetch_files(dataset.name, files, data, [], unverified)
     try:
         with on_cluster(address, local) as run_on_ray, terminable() as check:
             run = interruptible(run_on_ray or here, check)

@@ -170,9 +170,19 @@ def _cifar(classes: int, digest: str) -> OriginalFile:
     return _published(f"cifar{classes}", url, _md5(digest))
 
 
+# pytorch-fid, fid_score.py; the name ends as the SHA-256 begins, which a run checks.
+_INCEPTION = _published(
+    "inception",
+    "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
+    "pt_inception-2015-12-05-6726825d.pth",
+    None,
+    note="its SHA-256 begins with 6726825d, a fingerprint that a run checks",
+)
+
 ORIGINAL_FILES: dict[str, tuple[Files, ...]] = {
     "dsprites": _SPRITES,
     "scream": ((_SCREAM,),),
+    "inception": ((_INCEPTION,),),
     "smallnorb": ((*_SMALLNORB_TRAIN, *_SMALLNORB_TEST),),
     "smallnorb_michlo": (_SMALLNORB_TRAIN,),
     "cars3d": ((_CARS3D,),),
@@ -184,7 +194,10 @@ ORIGINAL_FILES: dict[str, tuple[Files, ...]] = {
     "cifar10": ((_cifar(10, "c58f30108f718f92721af3b95e74349a"),),),
     "cifar100": ((_cifar(100, "eb9058c3a382ffc7106e4002c42a8d85"),),),
 }
-"""By dataset (and The Scream), alternatives: of one all files are needed. The first is fetched."""
+"""By dataset (and The Scream, and the FID's network), alternatives: of one all files are needed.
+
+The first is fetched.
+"""
 
 
 def files_of(dataset: str, data_dir: Path) -> Files:

@@ -23,7 +23,8 @@ import metrics
 from grids.settings import Evaluate
 from metrics import METRICS, Data
 from metrics.evidence import Evidence
-from metrics.npz import read_evidence, read_npz
+from metrics.fid import Images
+from metrics.npz import read_evidence, read_moments, read_npz
 from metrics.table import CodeTable
 from metrics.udr import ranking
 from metrics.votes import Votes
@@ -36,7 +37,11 @@ from results.store import StudyFolder
 OF_CELLS = {name for name, metric in METRICS.items() if "cell" in metric.shapes}
 MAX_FAILURES = 3
 CHEAP_SECONDS = 1.0
-READ: dict[str, Callable[[Path], Data]] = {"codes": read_npz, "evidence": read_evidence}
+READ: Mapping[str, Callable[[Path], Data]] = {
+    "codes": read_npz,
+    "evidence": read_evidence,
+    "inception": read_moments,
+}
 FAST_IS_CHEAPER = 10  # than full, about: so are the samples
 FILES_A_TASK = 16  # scoring the small tables of short trials costs less than starting a task
 
@@ -316,7 +321,7 @@ def _score_file(
         started = clock()
         try:
             # Codes are read, and samples drawn, once for all metrics of the file.
-            what = "evidence" if "evidence" in METRICS[metric].shapes else "codes"
+            what = next((s for s in METRICS[metric].shapes if s in READ), "codes")
             if (what, representation) not in read:
                 data = read.get((what, "mean")) or READ[what](file.path)
                 if what == "codes" and representation == "sampled":
@@ -343,6 +348,8 @@ def encoded(data: Data) -> dict[str, int | None]:
     """`cells` and `draws` of the scores table: what the score is of."""
     if isinstance(data, Evidence):
         return {"cells": None, "draws": data.images}
+    if isinstance(data, Images):
+        return {"cells": None, "draws": data.real.images}
     if isinstance(data, Votes):
         return {"cells": data.codes.shape[0], "draws": data.codes.shape[1]}
     assert isinstance(data, CodeTable)

@@ -122,9 +122,9 @@ def cells_of(grid: Grid) -> dict[str, tuple[str, ...]]:
 
 
 def representations(metric: str, evaluate: Evaluate) -> tuple[str, ...]:
-    """Those that the grid asks for; terms of the evidence are of samples of the posterior."""
-    codes = METRICS[metric].shapes != {"evidence"}
-    return evaluate.representations if codes else ("sampled",)
+    """Those that the grid asks for; what is decoded is of samples of the posterior or prior."""
+    of_codes = METRICS[metric].shapes & {"table", "votes"}
+    return evaluate.representations if of_codes else ("sampled",)
 
 
 def wanted_scores(trial_id: str, step: int, steps: int, evaluate: Evaluate) -> set[ScoreKey]:

@@ -34,7 +34,9 @@ def test_a_dataset_is_scored_with_what_it_has() -> None:
     assert "mig" in metrics_of(DATASETS["dsprites"]())
     assert "mig" not in metrics_of(DATASETS["song3"]())
     assert "factor_vae_ucl_legacy" in metrics_of(DATASETS["song3"]())
-    assert metrics_of(DATASETS["cifar10"]()) == ("reconstruction", "kl", "elbo")
+    assert metrics_of(DATASETS["cifar10"]()) == (
+        "reconstruction", "kl", "elbo", "udr", "fid_reconstruction", "fid_sample"
+    )  # fmt: skip
 
 
 def test_steps_between_scores_are_of_each_metric(tmp_path: Path) -> None:

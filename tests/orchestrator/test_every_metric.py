@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from grids.data_folder import DataFolder
 from grids.datasets import Song1
 from grids.load import Grid, load_grid
 from metrics import METRICS
+from orchestrator import codes, data_check
 from orchestrator.image_sets import image_set
 from orchestrator.prepare import here, prepare
 from results import load
 from tests.orchestrator.conftest import assert_same_answers, run_study
+from trainers.inception import FEATURES, WEIGHTS, WEIGHTS_URL
 
 GridMaker = Callable[..., Grid]
 OF_CODES = [name for name, metric in METRICS.items() if metric.shapes & {"table", "evidence"}]
@@ -134,3 +138,45 @@ def test_sets_without_a_factor_grid_are_scored_by_their_votes(song: Path, tmp_pa
     assert set(scores["metric"]) == {*of_votes, "elbo"}
     votes = scores[scores["metric"] != "elbo"]
     assert (votes["cells"] == 80).all() and (votes["draws"] == 400).all()
+
+
+class FewFeatures(torch.nn.Module):
+    """In place of Inception: means of a few patches, and noughts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.nothing = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, images_BCHW: torch.Tensor) -> torch.Tensor:
+        patches = torch.nn.functional.avg_pool2d(images_BCHW.float() / 255, 16).flatten(1)
+        return torch.nn.functional.pad(patches, (0, FEATURES - patches.shape[1]))
+
+
+def test_the_fid_is_of_moments_that_the_trial_wrote(
+    tiny_grid: GridMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(codes, "read_inception", lambda path, device: FewFeatures())
+    monkeypatch.setattr(data_check, "check_inception", lambda data: None)
+    grid = tiny_grid(
+        seeds="[0]",
+        replace=("metrics: [mig, factor_vae]", "metrics: [fid_reconstruction, fid_sample]"),
+    )
+    run_study(grid, tmp_path)
+    scores = scores_of(tmp_path / "tiny")
+    assert set(scores["score"]) == {"fid_reconstruction", "fid_sample"}
+    assert (scores["value"] > 0).all() and (scores["draws"] == 64).all()
+    assert (scores["representation"] == "sampled").all()
+
+
+def test_without_the_weights_of_the_fid_a_run_says_where_they_come_from(
+    latentgrid: Callable[..., subprocess.CompletedProcess[str]],
+    tiny_grid: GridMaker,
+    tmp_path: Path,
+) -> None:
+    tiny_grid(replace=("metrics: [mig, factor_vae]", "metrics: [fid_sample]"))
+    options = ("--local", "--out", tmp_path / "out", "--data-dir", tmp_path / "data")
+    done = latentgrid("run", tmp_path / "tiny.yaml", *options)
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert str(tmp_path / "data" / "inception" / WEIGHTS) in line and WEIGHTS_URL in line
+    assert not (tmp_path / "out").exists()
