@@ -111,4 +111,4 @@ Part = Dataset | Framework | Model | Reconstruction | Optimizer | Schedule
 COMMON_TERMS = ("loss", "reconstruction_per_image", "kl_nats")
 """Loss terms that every framework reports; the last where its encoder gives a posterior."""
 
-METRICS: tuple[str, ...] = ("mig", "factor_vae")
+METRICS: tuple[str, ...] = ("mig", "factor_vae", "dci", "dci_sklearn")

@@ -1,8 +1,8 @@
 """How good a representation is: pure functions of a code table, one file a metric.
 
-NumPy only. A metric draws what it needs from the table with its own random numbers, so the same
-table, size and seed give the same value, whatever else is scored. To add one: a file with a
-function, and an entry in METRICS.
+NumPy, SciPy, scikit-learn and numba only. A metric draws what it needs from the table with its own
+random numbers, so the same table, size and seed give the same value, whatever else is scored. To
+add one: a file with a function, and an entry in METRICS.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from metrics.dci import dci, dci_sklearn
 from metrics.factor_vae import factor_vae
 from metrics.mig import mig
 from metrics.table import CodeTable
@@ -56,6 +57,42 @@ METRICS: dict[str, Metric] = {
         higher_is_better=True,
         citation="Kim and Mnih 2018, section 4; sizes of Locatello et al. 2019",
         summary="how often the latent that stands still tells which factor was held fixed",
+    ),
+    "dci": Metric(
+        function=dci,
+        version=1,
+        sizes={
+            "fast": {"train_samples": 1_000, "test_samples": 500},
+            "full": {"train_samples": 10_000, "test_samples": 5_000},
+        },
+        scores=(
+            "dci_disentanglement",
+            "dci_completeness",
+            "dci_informativeness_train",
+            "dci_informativeness_test",
+        ),
+        value_range=(0.0, 1.0),
+        higher_is_better=True,
+        citation="Eastwood and Williams 2018, section 2; trees and sizes of Locatello et al. 2019",
+        summary="how nearly each latent serves a single factor, by the splits of boosted trees",
+    ),
+    "dci_sklearn": Metric(
+        function=dci_sklearn,
+        version=1,
+        sizes={
+            "fast": {"train_samples": 1_000, "test_samples": 500},
+            "full": {"train_samples": 10_000, "test_samples": 5_000},
+        },
+        scores=(
+            "dci_sklearn_disentanglement",
+            "dci_sklearn_completeness",
+            "dci_sklearn_informativeness_train",
+            "dci_sklearn_informativeness_test",
+        ),
+        value_range=(0.0, 1.0),
+        higher_is_better=True,
+        citation="Eastwood and Williams 2018, section 2; trees and sizes of Locatello et al. 2019",
+        summary="dci with scikit-learn's own trees, which take minutes at full size",
     ),
 }
 

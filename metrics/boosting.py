@@ -50,9 +50,10 @@ class Boosted(NamedTuple):
     def predict(self, codes: Doubles) -> Integers:
         """int64 [S]: for float64 [S, Z], the labels of the highest scores."""
         scores = _scores(codes, self.start, self.latents, self.thresholds, self.leaves)
-        if len(self.labels) == 2:
-            return self.labels[(scores[0] >= 0).astype(np.int64)]
-        return self.labels[np.argmax(scores, axis=0)]
+        two = len(self.labels) == 2
+        places = (scores[0] >= 0).astype(np.int64) if two else np.argmax(scores, axis=0)
+        labels: Integers = self.labels[places]
+        return labels
 
 
 def fit(codes: Doubles, labels: Integers) -> Boosted:
@@ -66,14 +67,17 @@ def fit(codes: Doubles, labels: Integers) -> Boosted:
     if len(present) == 2:
         start = np.array([math.log(shares[1] / shares[0])])
     # Which of two equally good latents is taken depends on their codes, never on their places.
-    order = np.lexsort(codes[::-1])
+    order = np.array(sorted(range(codes.shape[1]), key=lambda latent: codes[:, latent].tolist()))
     bins, lowest, highest = put_into_bins(codes[:, order])
     trees = (STAGES if len(present) > 1 else 0), len(start)
     latents = np.zeros((*trees, SPLITS), dtype=np.int64)
-    thresholds = np.full((*trees, SPLITS), np.inf)
+    cuts = np.zeros((*trees, SPLITS, 2), dtype=np.uint8)
     leaves = np.zeros((*trees, LEAVES))
     decreases = np.zeros(codes.shape[1])
-    _boost(bins, lowest, highest, positions, start, latents, thresholds, leaves, decreases)
+    _boost(bins, positions, start, latents, cuts, leaves, decreases)
+    last_left, first_right = cuts[..., 0], cuts[..., 1]
+    middles = highest[latents, last_left] / 2 + lowest[latents, first_right] / 2
+    thresholds = np.where(last_left < first_right, middles, np.inf)
     importances = np.zeros(codes.shape[1])
     if decreases.any():
         importances[order] = decreases / decreases.sum()
@@ -109,26 +113,26 @@ def put_into_bins(codes: Doubles) -> tuple[Bins, Doubles, Doubles]:
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _boost(
     bins: Bins,
-    lowest: Doubles,
-    highest: Doubles,
     labels: Integers,
     start: Doubles,
     latents: Integers,
-    thresholds: Doubles,
+    cuts: Bins,
     leaves: Doubles,
     decreases: Doubles,
 ) -> None:
-    """Fills `latents`, `thresholds` and `leaves`, and adds to `decreases`, float64 [Z]."""
+    """Fills `latents`, `cuts` and `leaves` and adds to `decreases`.
+
+    cuts: uint8 [100, C, 7, 2], the last bin of the left side and the first one of the right; what
+        is not split has 255 and 0. decreases: float64 [Z], of the squared residuals, in some unit.
+    """
     samples, classes = len(bins), len(start)
-    # A sample is one whole number: 1 above `shift`, its residual in whole numbers below. Sums of
-    # them are the count and the sum of the residuals; neither reaches the other.
+    # A sample is one whole number: a 1 above `shift` and its residual, in units, below. Of a sum of
+    # them the upper part is the count; neither part is ever so large that it reaches the other.
     digits = math.ceil(math.log2(samples + 1))
     shift = 62 - digits
-    unit = 2.0 ** (shift - 1 - digits)
+    units = 2.0 ** (shift - 1 - digits)
     packed = np.empty(samples, dtype=np.int64)
-    order = np.empty(samples, dtype=np.int64)
     histograms = np.empty((SPLITS, bins.shape[1], MAX_BINS), dtype=np.int64)
-    cut = np.empty(SPLITS, dtype=np.uint8)
     scores = np.empty((classes, samples))
     for c in range(classes):
         scores[c] = start[c]
@@ -137,23 +141,10 @@ def _boost(
         _residuals(scores, labels, residuals)
         for c in range(classes):
             for s in range(samples):
-                packed[s] = (1 << shift) + np.int64(math.floor(residuals[c, s] * unit + 0.5))
-            _grow(
-                bins,
-                packed,
-                shift,
-                lowest,
-                highest,
-                order,
-                histograms,
-                latents[stage, c],
-                thresholds[stage, c],
-                cut,
-                decreases,
-            )
-            _fill_leaves(
-                bins, residuals[c], latents[stage, c], cut, classes, leaves[stage, c], scores[c]
-            )
+                packed[s] = (1 << shift) + np.int64(math.floor(residuals[c, s] * units + 0.5))
+            tree_latents, tree_cuts = latents[stage, c], cuts[stage, c]
+            _grow(bins, packed, shift, histograms, tree_latents, tree_cuts, decreases)
+            _step(bins, residuals[c], classes, tree_latents, tree_cuts, leaves[stage, c], scores[c])
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -183,49 +174,48 @@ def _grow(
     bins: Bins,
     packed: Integers,
     shift: int,
-    lowest: Doubles,
-    highest: Doubles,
-    order: Integers,
     histograms: Integers,
     latents: Integers,
-    thresholds: Doubles,
-    cut: Bins,
+    cuts: Bins,
     decreases: Doubles,
 ) -> None:
-    """One tree, level by level: `latents`, `thresholds` and, for the bins, `cut`."""
+    """One tree, from the root down. histograms: int64 [7, Z, 256], sums of `packed`, overwritten.
+
+    What a node of the last level but one leaves unsplit goes on to its left, and is not split there
+    either.
+    """
+    order = np.arange(len(packed))
     begin = np.zeros(SPLITS, dtype=np.int64)
-    end = np.zeros(SPLITS, dtype=np.int64)
-    for s in range(len(order)):
-        order[s] = s
-    end[0] = len(order)
-    histograms[0] = 0
-    _add(histograms[0], bins, packed, order)
+    end = np.full(SPLITS, len(order))
+    _fill(histograms[0], bins, packed, order)
     for node in range(SPLITS):
         members = order[begin[node] : end[node]]
-        latents[node], cut[node] = 0, MAX_BINS - 1
         latent, last = _best_split(histograms[node], shift, packed, members, decreases)
-        if latent >= 0:
-            latents[node], cut[node] = latent, last
-            following = last + 1
-            while histograms[node, latent, following] == 0:
-                following += 1
-            thresholds[node] = highest[latent, last] / 2 + lowest[latent, following] / 2
-        if node < SPLITS // 2:
-            left, right = 2 * node + 1, 2 * node + 2
-            middle = begin[node] + _part(bins, members, latents[node], cut[node])
+        latents[node], cuts[node, 0], cuts[node, 1] = latent, last, 0
+        if last < MAX_BINS - 1:
+            first = last + 1
+            while histograms[node, latent, first] == 0:
+                first += 1
+            cuts[node, 1] = first
+        left, right = 2 * node + 1, 2 * node + 2
+        if right < SPLITS:
+            middle = begin[node] + _part(bins, members, latent, last)
             begin[left], end[left] = begin[node], middle
             begin[right], end[right] = middle, end[node]
-            # The larger half has what the smaller one leaves of the whole.
             small, large = right, left
             if middle - begin[node] < end[node] - middle:
                 small, large = left, right
-            histograms[small] = 0
-            _add(histograms[small], bins, packed, order[begin[small] : end[small]])
-            histograms[large] = histograms[node] - histograms[small]
+            _fill(histograms[small], bins, packed, order[begin[small] : end[small]])
+            # The larger side has what the smaller one leaves of the whole.
+            for latent in range(bins.shape[1]):
+                for b in range(MAX_BINS):
+                    rest = histograms[node, latent, b] - histograms[small, latent, b]
+                    histograms[large, latent, b] = rest
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _add(histogram: Integers, bins: Bins, packed: Integers, members: Integers) -> None:
+def _fill(histogram: Integers, bins: Bins, packed: Integers, members: Integers) -> None:
+    histogram[:] = 0
     for s in members:
         for latent in range(bins.shape[1]):
             histogram[latent, bins[s, latent]] += packed[s]
@@ -247,20 +237,17 @@ def _part(bins: Bins, members: Integers, latent: int, last: int) -> int:
 def _best_split(
     histogram: Integers, shift: int, packed: Integers, members: Integers, decreases: Doubles
 ) -> tuple[int, int]:
-    """(latent, its last bin to the left) that leave the least squared residual; (-1, 0) if none.
+    """(latent, its last bin on the left) that leave the least squared residual; else (0, 255).
 
     With n_l and n_r samples and the sums r_l and r_r of their residuals, the sum of squared
     residuals is less by (n r_l - n_l r)^2 / (n n_l n_r); the first of equal ones within a latent.
     """
     number = len(members)
     best = np.full(len(histogram), -1.0)
-    last = np.zeros(len(histogram), dtype=np.int64)
+    last = np.full(len(histogram), MAX_BINS - 1)
     half = 1 << (shift - 1)
+    residual = histogram[0].sum() - (number << shift)
     for latent in range(len(histogram)):
-        whole = np.int64(0)
-        for b in range(MAX_BINS):
-            whole += histogram[latent, b]
-        residual = whole - (number << shift)
         left = np.int64(0)
         for b in range(MAX_BINS):
             if histogram[latent, b] == 0:
@@ -269,16 +256,20 @@ def _best_split(
             number_left = (left + half) >> shift
             if number_left == number:
                 break
-            difference = float(number * (left - (number_left << shift)) - number_left * residual)
-            decrease = difference * difference / float(number_left * (number - number_left))
+            difference = number * (left - (number_left << shift)) - number_left * residual
+            decrease = float(difference) ** 2 / float(number_left * (number - number_left))
             if decrease > best[latent]:
                 best[latent], last[latent] = decrease, b
     winner = np.argmax(best)
     if best[winner] < 0 or (best[winner] == 0 and _alike(packed, members)):
-        return -1, 0
-    equals = best == best[winner]
-    decreases[equals] += best[winner] / number / np.sum(equals)
-    return winner, last[winner]
+        return 0, MAX_BINS - 1
+    equals = 0
+    for latent in range(len(best)):
+        equals += best[latent] == best[winner]
+    for latent in range(len(best)):
+        if best[latent] == best[winner]:
+            decreases[latent] += best[winner] / number / equals
+    return int(winner), int(last[winner])
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -290,31 +281,33 @@ def _alike(packed: Integers, members: Integers) -> bool:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _fill_leaves(
+def _step(
     bins: Bins,
     residuals: Doubles,
-    latents: Integers,
-    cut: Bins,
     classes: int,
+    latents: Integers,
+    cuts: Bins,
     leaves: Doubles,
     scores: Doubles,
 ) -> None:
-    """A Newton step in each leaf, (K - 1)/K sum r / sum |r| (1 - |r|), without K for two classes."""
+    """Fills `leaves`, float64 [8], and adds them to `scores`, float64 [S].
+
+    A Newton step: (K - 1)/K sum r / sum |r| (1 - |r|), and without (K - 1)/K for two classes.
+    """
     slope = np.zeros(LEAVES)
     curvature = np.zeros(LEAVES)
     reached = np.empty(len(residuals), dtype=np.int64)
     for s in range(len(residuals)):
         node = 0
         for _ in range(DEPTH):
-            node = 2 * node + 1 + (bins[s, latents[node]] > cut[node])
+            node = 2 * node + 1 + (bins[s, latents[node]] > cuts[node, 0])
         reached[s] = node - SPLITS
         slope[node - SPLITS] += residuals[s]
         curvature[node - SPLITS] += abs(residuals[s]) * (1 - abs(residuals[s]))
+    rate = LEARNING_RATE if classes == 1 else LEARNING_RATE * (classes - 1) / classes
     for leaf in range(LEAVES):
-        if curvature[leaf] > 1e-150:
-            leaves[leaf] = LEARNING_RATE * slope[leaf] / curvature[leaf]
-            if classes > 1:
-                leaves[leaf] *= (classes - 1) / classes
+        if curvature[leaf] > 1e-150:  # as in scikit-learn, lest a quotient overflow
+            leaves[leaf] = rate * slope[leaf] / curvature[leaf]
     for s in range(len(residuals)):
         scores[s] += leaves[reached[s]]
 
