@@ -96,6 +96,9 @@ METRICS: dict[str, Metric] = {
     ),
 }
 
+BY_NAME_ONLY = frozenset({"dci_sklearn"})
+"""Metrics that take minutes: never among those that nobody named."""
+
 
 def score(name: str, table: CodeTable, *, size: str, seed: int) -> dict[str, float]:
     """The scores of one metric, all finite; ValueError for an unknown metric or size."""

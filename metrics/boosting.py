@@ -88,7 +88,7 @@ def put_into_bins(codes: Doubles) -> tuple[Bins, Doubles, Doubles]:
     """(bins uint8 [S, Z], lowest and highest float64 [Z, 256]: what is in a bin of each latent).
 
     A bin a value up to 256 values, else bins of about equal counts; equal values share a bin.
-    Bins of which nothing is left are infinite.
+    Beyond the last bin both are infinite.
     """
     bins = np.empty(codes.shape, dtype=np.uint8)
     lowest, highest = (np.full((codes.shape[1], MAX_BINS), np.inf) for _ in range(2))
@@ -181,8 +181,7 @@ def _grow(
 ) -> None:
     """One tree, from the root down. histograms: int64 [7, Z, 256], sums of `packed`, overwritten.
 
-    What a node of the last level but one leaves unsplit goes on to its left, and is not split there
-    either.
+    All of a node that is not split goes to its left, where it is not split either.
     """
     order = np.arange(len(packed))
     begin = np.zeros(SPLITS, dtype=np.int64)
@@ -207,10 +206,9 @@ def _grow(
                 small, large = left, right
             _fill(histograms[small], bins, packed, order[begin[small] : end[small]])
             # The larger side has what the smaller one leaves of the whole.
-            for latent in range(bins.shape[1]):
+            for d in range(bins.shape[1]):
                 for b in range(MAX_BINS):
-                    rest = histograms[node, latent, b] - histograms[small, latent, b]
-                    histograms[large, latent, b] = rest
+                    histograms[large, d, b] = histograms[node, d, b] - histograms[small, d, b]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")

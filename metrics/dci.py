@@ -96,13 +96,13 @@ def disentanglement(importances: Doubles) -> float:
     if not importances.any():
         return 0.0
     rows = importances[importances.any(axis=1)]
-    weights = rows.sum(axis=1) / rows.sum()
-    shares = rows / rows.sum(axis=1, keepdims=True)
+    weights = rows.sum(axis=1)
+    shares = rows / weights[:, None]
     nats = -np.sum(shares * np.log(shares, out=np.zeros_like(shares), where=shares > 0), axis=1)
     # A single factor has no entropy, in any unit.
     most = np.log(max(2, importances.shape[1]))
     # Rounding can leave a little less than 0 or more than 1.
-    return float(np.clip(weights @ (1 - nats / most), 0, 1))
+    return float(np.clip(np.average(1 - nats / most, weights=weights), 0, 1))
 
 
 def completeness(importances: Doubles) -> float:

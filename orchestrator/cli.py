@@ -215,7 +215,8 @@ def score(
         ),
     ],
     metric: Annotated[
-        list[str] | None, typer.Option(help="A metric; repeat for more. Default: all of them.")
+        list[str] | None,
+        typer.Option(help="A metric; repeat for more. Default: all but dci_sklearn."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of what the metrics draw.", min=0)] = 0,
     as_json: AsJson = False,
@@ -226,7 +227,7 @@ def score(
     import metrics
     from metrics.npz import read_npz
 
-    names = metric or list(metrics.METRICS)
+    names = metric or [name for name in metrics.METRICS if name not in metrics.BY_NAME_ONLY]
     for name in names:
         if name not in metrics.METRICS:
             raise InputError(f"--metric {name}: valid: {', '.join(metrics.METRICS)}")

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from grids.parts import METRICS
 from grids.settings import Budget, Evaluate, Resources, memory_bytes
 
 
@@ -41,7 +42,7 @@ def test_nothing_said_is_one_cpu_no_scores_and_no_limit() -> None:
         (lambda: Evaluate(every=0), "every is 0; valid: an integer of at least 1, or null"),
         (
             lambda: Evaluate(metrics=("migg",)),
-            "metrics is 'migg'; did you mean mig? valid: mig, factor_vae",
+            f"metrics is 'migg'; did you mean mig? valid: {', '.join(METRICS)}",
         ),
         (
             lambda: Evaluate(during="slow"),  # type: ignore[arg-type]
