@@ -172,11 +172,11 @@ def test_splits_of_scikit_learn_that_are_all_in_vain_have_no_importance() -> Non
     ["xysquares", *(pytest.param(g, marks=pytest.mark.slow) for g in GRIDS if g != "xysquares")],
 )
 def test_agrees_with_the_definition_at_full_size(grid: str, kind: str) -> None:
-    # tests/reference/dci.py drew other rows, which moves D and C by about .003.
+    # tests/reference/dci.py drew other rows, which moves D and C by about .003. Of the accidents in
+    # continuous codes trees on bins learn less by heart.
     table = CodeTable.checked(codes_of(kind, GRIDS[grid]), GRIDS[grid])
-    scores = score("dci", table, size="full", seed=0)
     expected = REFERENCE["values"][grid][kind]
-    assert scores["dci_disentanglement"] == pytest.approx(expected["disentanglement"], abs=0.03)
-    assert scores["dci_completeness"] == pytest.approx(expected["completeness"], abs=0.03)
-    for part in ("informativeness_train", "informativeness_test"):
-        assert scores[f"dci_{part}"] == pytest.approx(expected[part], abs=0.03)
+    allowed = {"informativeness_train": 0.1}
+    for name, value in score("dci", table, size="full", seed=0).items():
+        part = name.removeprefix("dci_")
+        assert value == pytest.approx(expected[part], abs=allowed.get(part, 0.03)), name
