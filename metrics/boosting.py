@@ -48,13 +48,20 @@ class Boosted(NamedTuple):
     leaves: Doubles  # float64 [100, C, 8], what a leaf adds to the score
     importances: Doubles  # float64 [Z], sum 1; all 0 where nothing could be split
 
+    def scores(self, codes: Doubles) -> Doubles:
+        """float64 [C, S]: for float64 [S, Z], log-probabilities but for a number a sample.
+
+        With two labels, the log-odds of the second one.
+        """
+        scores: Doubles = _scores(codes, self.start, self.latents, self.thresholds, self.leaves)
+        return scores
+
     def predict(self, codes: Doubles) -> Integers:
         """int64 [S]: for float64 [S, Z], the labels of the highest scores."""
-        scores = _scores(codes, self.start, self.latents, self.thresholds, self.leaves)
+        scores = self.scores(codes)
         two = len(self.labels) == 2
         places = (scores[0] >= 0).astype(np.int64) if two else np.argmax(scores, axis=0)
-        labels: Integers = self.labels[places]
-        return labels
+        return np.asarray(self.labels[places], dtype=np.int64)
 
 
 def fit(codes: Doubles, labels: Integers) -> Boosted:

@@ -29,7 +29,7 @@ def scikit_learns(codes: Doubles, labels: Integers, seed: int = 0) -> GradientBo
 
 @pytest.mark.parametrize(
     ("samples", "labels", "seed"),
-    [(15, 2, 0), (15, 2, 1), (15, 3, 5), (15, 3, 6), (20, 2, 3), (30, 2, 0)],
+    [(15, 2, 13), (25, 2, 13), (30, 2, 0), (12, 3, 17), (15, 3, 14), (15, 3, 26)],
 )
 def test_equals_scikit_learn_where_no_two_splits_are_equally_good(
     samples: int, labels: int, seed: int
@@ -43,6 +43,8 @@ def test_equals_scikit_learn_where_no_two_splits_are_equally_good(
     boosted = fit(codes, label)
     np.testing.assert_allclose(boosted.importances, importances, atol=1e-9)
     unseen, _ = table(1_000, 3, labels, seed + 100)
+    scores = np.squeeze(boosted.scores(unseen).T)
+    np.testing.assert_allclose(scores, expected.decision_function(unseen), atol=1e-9)
     np.testing.assert_array_equal(boosted.predict(unseen), expected.predict(unseen))
 
 
@@ -148,15 +150,25 @@ def test_thresholds_lie_half_way_between_the_values_of_the_node() -> None:
         np.testing.assert_array_equal(trees.predict(unseen), [0, 1, 0, 1])
 
 
-def test_labels_that_codes_separate_leave_finite_scores() -> None:
+def test_labels_that_codes_separate_are_told_right() -> None:
     label = np.arange(4_000) % 40
-    boosted = fit(label[:, None] * 1e38, label)
-    np.testing.assert_array_equal(boosted.predict(label[:, None] * 1e38), label)
-    assert np.isfinite(boosted.leaves).all()
-    # An outlier among a thousand of another label, alone in its leaf.
-    label = (np.arange(1_001) == 0).astype(np.int64)
-    boosted = fit(label[:, None] * 1.0, label)
-    assert np.isfinite(boosted.leaves).all() and boosted.predict(np.array([[1.0]])) == 1
+    codes = label[:, None] * 1e30
+    np.testing.assert_array_equal(fit(codes, label).predict(codes), label)
+
+
+def test_outliers_leave_finite_scores() -> None:
+    # A Newton step for a sample that is alone in its leaf is 1 over what its probability has come
+    # to: with the outliers of this seed, 6e14.
+    rng = np.random.default_rng(15)
+    code = np.repeat(np.arange(250.0), 40)
+    label = np.zeros(len(code), dtype=np.int64)
+    for outlier in rng.choice(250, rng.integers(5, 60), replace=False):
+        among = np.flatnonzero(code == outlier)
+        label[among[0]] = 1 + rng.integers(2)
+        label[among[1:]] = -1
+    code, label = code[label >= 0, None], label[label >= 0]
+    scores = fit(code, label).scores(code)
+    assert np.isfinite(scores).all() and scores.max() > 1e3
 
 
 @settings(max_examples=60, deadline=None)
