@@ -5,14 +5,14 @@ defaults of scikit-learn: 100 stages of trees of depth 3, each split the one tha
 squared residual, Newton leaves, learning rate .1, one tree a stage and class, a single one for two
 classes. What differs:
 
-    bins    A code of more than 256 values is put into 256 bins of equal count, and splits lie
-            between bins: finding a split takes one addition a sample and code, and no sorting.
+    bins    A latent of more than 256 values is put into 256 bins of equal count, and splits lie
+            between bins: finding a split takes one addition a sample and latent, and no sorting.
             Trees on bins learn fewer accidents by heart.
     sums    Residuals are summed as whole numbers, of 2^-33 for 10,000 samples. Such sums do not
-            depend on the order, so codes that split a node alike are equal to the last bit.
-    ties    scikit-learn takes one of the codes that split a node equally well at random. Here the
-            one is chosen by its values, and each gets an equal share of the importance.
-    scale   scikit-learn holds codes within 1e-7 for equal; here only equal ones are.
+            depend on the order, so latents that split a node alike are equal to the last bit.
+    ties    scikit-learn takes one of the latents that split a node equally well at random. Here
+            the one is chosen by its values, and each gets an equal share of the importance.
+    scale   scikit-learn holds values within 1e-7 for equal; here only equal ones are.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Boosted(NamedTuple):
     latents: Integers  # int64 [100, C, 7], what a node is split by
     thresholds: Doubles  # float64 [100, C, 7]
     leaves: Doubles  # float64 [100, C, 8], what a leaf adds to the score
-    importances: Doubles  # float64 [Z], sum 1; all 0 where nothing could be split
+    importances: Doubles  # float64 [Z], sum 1; all 0 where no split lessens anything
 
     def scores(self, codes: Doubles) -> Doubles:
         """float64 [C, S]: for float64 [S, Z], log-probabilities but for a number a sample.

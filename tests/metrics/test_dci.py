@@ -66,6 +66,8 @@ def test_importances_that_say_nothing() -> None:
     assert disentanglement(np.ones((4, 3))) == pytest.approx(0)
     assert completeness(np.ones((4, 3))) == pytest.approx(0)
     assert disentanglement(np.zeros((4, 3))) == completeness(np.zeros((4, 3))) == 0
+    # Rounding would leave some of these below 0.
+    assert all(0 <= disentanglement(np.ones((2, factors))) < 1e-12 for factors in range(2, 50))
 
 
 def test_a_single_factor_and_a_single_latent_have_nothing_to_be_mixed_with() -> None:
