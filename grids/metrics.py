@@ -15,6 +15,8 @@ METRICS: Mapping[str, tuple[str, ...]] = {
     "factor_vae_weighted": (TABLE, VOTES),
     "factor_vae_printed": (TABLE, VOTES),
     "factor_vae_ucl_legacy": (TABLE, VOTES),
+    "dci": (TABLE,),
+    "dci_sklearn": (TABLE,),
     "flatness": (TABLE,),
     "distance_correlation": (TABLE,),
     "reconstruction": (EVIDENCE,),

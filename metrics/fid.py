@@ -9,32 +9,14 @@ full rank, which the distance here takes, and the FID is biased upwards.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg.lapack import dpstrf
 
+from metrics.inception import Images, Moments
 from metrics.table import Doubles
 
 ROUNDING = 1e-6  # of a covariance, as a share of its largest variance
-
-
-class Moments(NamedTuple):
-    """images: n; mean: float64 [d]; covariance: float64 [d, d], over n - 1, nought for n = 1."""
-
-    images: int
-    mean: Doubles
-    covariance: Doubles
-
-
-@dataclass(frozen=True, eq=False)
-class Images:
-    """Moments of the Inception features of a dataset's images and of a model's."""
-
-    real: Moments
-    reconstructed: Moments | None = None
-    sampled: Moments | None = None
 
 
 def fid_reconstruction(moments: Images, *, seed: int, images: int) -> dict[str, float]:

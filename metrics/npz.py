@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from metrics.evidence import Evidence
-from metrics.fid import Images, Moments
+from metrics.inception import Images, Moments
 from metrics.table import CodeTable, check_logvar_shape, check_shapes, check_types
 from metrics.votes import MAX_FACTORS, Votes, check_vote_shapes
 

@@ -8,8 +8,6 @@ not a code table: all of them encode the same images, 1,000 there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
@@ -26,28 +24,7 @@ BLOCK_VALUES = 2**22  # 32 MiB of float64
 Floating = npt.NDArray[np.floating]
 
 
-@dataclass(frozen=True, eq=False)
-class Cell:
-    """M models of one cell and the number of the one that is scored.
-
-    codes: float32 [M, P, Z] of the same P images; kl_nats: float64 [M, Z].
-    """
-
-    codes: Floating
-    kl_nats: Floating
-    model: int = 0
-
-
-def udr(cell: Cell, *, seed: int, images: int) -> dict[str, float]:
-    """The scores of one model of a cell: see `ranking`, which has those of all of them.
-
-    Nothing is drawn: `images` is how many the trials encode.
-    """
-    scores = ranking(cell.codes, cell.kl_nats)
-    return {name: float(values[cell.model]) for name, values in scores.items()}
-
-
-def ranking(codes: Floating, kl_nats: Floating) -> dict[str, Doubles]:
+def udr(codes: Floating, kl_nats: Floating) -> dict[str, Doubles]:
     """{"udr_lasso", "udr_spearman"}: float64 [M], the scores of M >= 2 models, 1 at best.
 
     codes: floats [M, P, Z], the means that each model gives P >= 2 images, the same ones in the

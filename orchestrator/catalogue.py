@@ -30,6 +30,7 @@ from grids.parts import (
 )
 from grids.terms import TERMS
 from grids.trial import Trial
+from metrics.registry import METRICS, SHAPES
 
 MOST_LATENTS = int(declared_fields(Trial)["latents"].valid.at_most or 0)
 README = Path(__file__).resolve().parents[1] / "README.md"
@@ -90,8 +91,6 @@ def described(part: Listed) -> Row:
 
 def listed_metrics() -> list[Row]:
     """A row a metric; a range without a limit has None there."""
-    from metrics import METRICS, SHAPES  # compiles, which other lists need not wait for
-
     return [
         {
             "name": name,

@@ -228,7 +228,10 @@ def score(
     ],
     metric: Annotated[
         list[str] | None,
-        typer.Option(help="A metric; repeat for more. Default: all that the file can have."),
+        typer.Option(
+            help="A metric; repeat for more. Default: all that the file can have "
+            "and that take a minute at most."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of what the metrics draw.", min=0)] = 0,
     as_json: AsJson = False,
@@ -239,6 +242,10 @@ def score(
     import metrics
     from metrics.npz import read_npz
 
+    def quick_metrics(shape: metrics.Shape) -> list[str]:
+        names = metrics.metrics_for(shape)
+        return [name for name in names if metrics.METRICS[name].cost_seconds <= 60]
+
     for name in metric or ():
         if name not in metrics.METRICS:
             raise InputError(f"--metric {name}: valid: {', '.join(metrics.METRICS)}")
@@ -246,7 +253,7 @@ def score(
         data = read_npz(file)
         scores = [
             {"metric": name, "score": key, "value": value}
-            for name in metric or metrics.metrics_for(metrics.shape_of(data))
+            for name in metric or quick_metrics(metrics.shape_of(data))
             for key, value in metrics.score(name, data, size="full", seed=seed).items()
         ]
     except ValueError as error:

@@ -23,10 +23,9 @@ import metrics
 from grids.settings import Evaluate
 from metrics import METRICS, Data
 from metrics.evidence import Evidence
-from metrics.fid import Images
+from metrics.inception import Images
 from metrics.npz import read_evidence, read_moments, read_npz
 from metrics.table import CodeTable
-from metrics.udr import ranking
 from metrics.votes import Votes
 from orchestrator import machine
 from orchestrator.work import SCORE_KEY_COLUMNS, ScoreKey, score_key, wanted_scores
@@ -294,7 +293,8 @@ def _score_cell(
             with open(folder.fixed_codes(trial_id), "rb") as file, np.load(file) as arrays:
                 codes.append(arrays["codes"])
                 kl_nats.append(arrays["kl_nats"])
-        scores = ranking(np.stack(codes), np.stack(kl_nats))
+        score: Callable[..., dict[str, Any]] = metrics.function_of("udr")
+        scores = score(np.stack(codes), np.stack(kl_nats))
     except Exception as error:  # a damaged file may raise anything
         failures.append(error)
         return
@@ -352,7 +352,6 @@ def encoded(data: Data) -> dict[str, int | None]:
         return {"cells": None, "draws": data.real.images}
     if isinstance(data, Votes):
         return {"cells": data.codes.shape[0], "draws": data.codes.shape[1]}
-    assert isinstance(data, CodeTable)
     return {"cells": data.codes.shape[1], "draws": data.codes.shape[0]}
 
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 import grids.load
 from grids.blocks import BLOCKS
 from grids.load import Grid, load_grid
+from grids.metrics import METRICS
 from grids.parts import DATASETS, FRAMEWORKS, MODELS
 from grids.trial import GridError
 
@@ -98,7 +99,7 @@ BAD = {
     "unknown metric": (
         "[mig]",
         "[mig, migg]",
-        "12:27: metrics is 'migg'; did you mean mig? valid: mig, factor_vae",
+        f"12:27: metrics is 'migg'; did you mean mig? valid: {', '.join(METRICS)}",
     ),
     "unknown optimiser": (
         "  beta: 1e-3",

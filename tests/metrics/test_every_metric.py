@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrics import METRICS, SHAPES, metrics_for
+from metrics import METRICS, SHAPES, function_of, metrics_for
 from metrics.table import CodeTable
 from metrics.votes import Votes
 
@@ -31,7 +31,11 @@ OF_VOTES = metrics_for("votes")
 IN_EITHER = [(name, shape) for shape in ("table", "votes") for name in metrics_for(shape)]
 
 # How far a score may move when latents change places or signs, and why: 1e-9 for all others.
-INEXACT: dict[str, float] = {}
+INEXACT: dict[str, float] = {
+    # Of splits that are equally good the trees take the first.
+    "dci": 0.03,
+    "dci_sklearn": 0.03,
+}
 # Metrics whose value does not tell perfect codes from useless ones, and why.
 UNORDERED: dict[str, str] = {}
 
@@ -40,7 +44,7 @@ def tiny(name: str, data: CodeTable | Votes, seed: int = 0, cap: int = CAP) -> d
     """The scores at the fast sizes, each at most `cap`."""
     metric = METRICS[name]
     sizes = {size: min(number, cap) for size, number in metric.sizes["fast"].items()}
-    scores = metric.function(data, seed=seed, **sizes)
+    scores = function_of(name)(data, seed=seed, **sizes)
     assert tuple(scores) == metric.scores
     return scores
 

@@ -1,0 +1,183 @@
+"""How long do the metrics take, next to the definitions written out plainly?
+
+A code table of dSprites' factor grid, 737,280 x 10 float32, and full sizes. `ours` is
+`metrics.score`; `plain` is the definition as one would write it, for DCI with scikit-learn's trees.
+One process, one thread. Seconds are of CPU time, so that other work on the machine counts little:
+the least of the repeats for ours, one run for plain. The peak is the most memory held beyond the
+table, from a further run under tracemalloc. What plain draws is its own where that is allowed to
+make a difference.
+
+    python -m benchmarks.metrics [--plain-dci]
+
+Plain DCI takes minutes: it is run with --plain-dci only. Exits with 1 where a metric takes longer
+or more memory than it may, or where values differ by more. Needs metrics, NumPy, scikit-learn, and
+tests/reference for what is plain there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import numba
+import numpy as np
+import sklearn
+from sklearn.metrics import mutual_info_score
+from threadpoolctl import threadpool_limits
+
+from metrics import METRICS, score
+from metrics.table import CodeTable, draw_rows, factors_at, generator
+from tests.reference.dci import plain_dci
+
+FACTOR_SIZES = (3, 6, 40, 32, 32)
+LATENTS = 10
+REPEATS = 3
+ALLOWED_TABLES = 4
+"""How many times the memory of the code table a metric may hold besides."""
+
+
+class Entry(NamedTuple):
+    """Two ways to one number, and how long, in seconds, and how far apart they may be."""
+
+    ours: Callable[[CodeTable], float]
+    plain: Callable[[CodeTable], float]
+    allowed_s: float
+    allowed_difference: float
+
+
+def code_table() -> CodeTable:
+    """Factors mixed, each latent with a few large weights, and noise: middling scores."""
+    rng = np.random.default_rng(0)
+    positions = np.indices(FACTOR_SIZES, dtype=np.float32).reshape(len(FACTOR_SIZES), -1).T
+    factors = positions / np.array(FACTOR_SIZES, np.float32) - np.float32(0.5)
+    mixing = rng.standard_normal((len(FACTOR_SIZES), LATENTS), dtype=np.float32)
+    codes = np.asarray(factors @ (mixing * np.abs(mixing)), dtype=np.float32)
+    codes += 0.3 * rng.standard_normal(codes.shape, dtype=np.float32)
+    return CodeTable(codes[None], FACTOR_SIZES)
+
+
+def plain_mig(table: CodeTable) -> float:
+    """scikit-learn's mutual information of each latent and factor, on the same sample."""
+    rows = draw_rows(table, generator(0, "mig"), METRICS["mig"].sizes["full"]["samples"])
+    codes, factors = table.codes[0, rows].astype(np.float64), factors_at(table, rows)
+    binned = [np.digitize(code, np.histogram(code, 20)[1][:-1]) for code in codes.T]
+    gaps = []
+    for factor in factors:
+        informations = sorted(mutual_info_score(factor, code) for code in binned)
+        gap = informations[-1] - informations[-2]
+        gaps.append(gap / mutual_info_score(factor, factor))
+    return float(np.mean(gaps))
+
+
+def plain_factor_vae(table: CodeTable) -> float:
+    """A loop over votes, with random numbers of its own."""
+    images, train_votes, eval_votes = METRICS["factor_vae"].sizes["full"].values()
+    rng = np.random.default_rng(0)
+    codes, sizes = table.codes[0], np.array(table.factor_sizes)
+
+    def draw(count: int) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+        return rng.integers(sizes, size=(count, len(sizes)))
+
+    sample = codes[np.ravel_multi_index(tuple(draw(images).T), table.factor_sizes)]
+    variances = sample.var(axis=0, ddof=1)
+    active = np.sqrt(variances) >= 0.05
+
+    def count_votes(count: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+        counts = np.zeros((len(sizes), active.sum()))
+        for _ in range(count):
+            fixed = rng.integers(len(sizes))
+            factors = draw(64)
+            factors[:, fixed] = factors[0, fixed]
+            batch = codes[np.ravel_multi_index(tuple(factors.T), table.factor_sizes)]
+            ratios = batch.var(axis=0, ddof=1)[active] / variances[active]
+            counts[fixed, np.argmin(ratios)] += 1
+        return counts
+
+    classifier = count_votes(train_votes).argmax(axis=0)
+    unseen = count_votes(eval_votes)
+    return float(unseen[classifier, np.arange(active.sum())].sum() / eval_votes)
+
+
+def own(name: str) -> Callable[[CodeTable], float]:
+    """The metric's own value at full size."""
+    return lambda table: score(name, table, size="full", seed=0)[METRICS[name].scores[0]]
+
+
+def plain_disentanglement(table: CodeTable) -> float:
+    sizes = METRICS["dci"].sizes["full"]
+    return plain_dci(table.codes[0], table.factor_sizes, **sizes)["disentanglement"]
+
+
+# Four standard deviations of the difference of two shares of 5,000 votes, at most, are .04.
+ENTRIES = {
+    "mig": Entry(own("mig"), plain_mig, 0.5, 1e-9),
+    "factor_vae": Entry(own("factor_vae"), plain_factor_vae, 0.5, 0.04),
+    "dci": Entry(own("dci"), plain_disentanglement, 8.0, 0.03),
+}
+
+
+def timed(run: Callable[[CodeTable], float], table: CodeTable) -> tuple[float, float]:
+    """(value, seconds)"""
+    start = time.process_time()
+    value = run(table)
+    return value, time.process_time() - start
+
+
+def peak_mib(run: Callable[[CodeTable], float], table: CodeTable) -> float:
+    tracemalloc.start()
+    run(table)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return peak / 2**20
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--plain-dci", action="store_true", help="run plain DCI too: minutes")
+    skipped = set() if parser.parse_args().plain_dci else {"dci"}
+    table = code_table()
+    table_mib = table.codes.nbytes / 2**20
+    print(
+        f"{datetime.now(UTC):%Y-%m-%d} {platform.processor() or platform.machine()}, 1 thread; "
+        f"{table_mib:.1f} MiB of codes"
+    )
+    print(
+        f"python {platform.python_version()}, numpy {np.__version__}, numba {numba.__version__}, "
+        f"scikit-learn {sklearn.__version__}"
+    )
+    print(
+        f"{'metric':<12} {'ours, s':>8} {'bar, s':>6} {'plain, s':>8} {'ratio':>6} "
+        f"{'ours, MiB':>9} {'ours':>8} {'plain':>8}"
+    )
+    total, passed = 0.0, True
+    for name, entry in ENTRIES.items():
+        value, _ = timed(entry.ours, table)  # and compiled, where there is anything to compile
+        seconds = min(timed(entry.ours, table)[1] for _ in range(REPEATS))
+        peak = peak_mib(entry.ours, table)
+        plain_columns = " " * 15, " " * 8
+        if name not in skipped:
+            plain_value, plain_seconds = timed(entry.plain, table)
+            plain_columns = (
+                f"{plain_seconds:8.3f} {plain_seconds / seconds:5.0f}x",
+                f"{plain_value:8.5f}",
+            )
+            passed &= abs(value - plain_value) <= entry.allowed_difference
+        passed &= seconds <= entry.allowed_s and peak <= ALLOWED_TABLES * table_mib
+        total += seconds
+        print(
+            f"{name:<12} {seconds:8.3f} {entry.allowed_s:6.1f} {plain_columns[0]} "
+            f"{peak:9.1f} {value:8.5f} {plain_columns[1]}"
+        )
+    print(f"together {total:.2f} s; all within their bars: {passed}")
+    return int(not passed)
+
+
+if __name__ == "__main__":
+    with threadpool_limits(1):
+        sys.exit(main())
