@@ -89,7 +89,6 @@ def lasso_strengths(a: Doubles, models: Doubles) -> Doubles:
         min_w |y - a w|^2 / 2P + 0.1 sum_i |w_i|,  for all targets y at once.
 
     a: float64 [P, Z], models: float64 [M, P, Z], both standardised.
-
     """
     images, latents = a.shape
     gram = a.T @ a / images
@@ -135,21 +134,20 @@ def _sweep(gram: Doubles, ties: Doubles, weights: Doubles) -> Doubles:
 
 
 def _towards_minimum_of_signs(gram: Doubles, ties: Doubles, weights: Doubles) -> Doubles:
-    """float64 [Z, T]: the minimum for the weights that are not 0, or where the first of them
-    becomes 0 on the way to it.
+    """float64 [Z, T]: the minimum for the weights that are not 0 and their signs, or where on the
+    way to it the first of them becomes 0.
     """
     signs = np.sign(weights)
     active = (signs != 0).T
     system = gram * active[:, :, None] * active[:, None, :]
-    # Noughts stay noughts. The ridge is for latents that are the same.
+    # Noughts stay noughts. The ridge is for latents that others determine.
     system[:, *np.diag_indices(len(gram))] += np.where(active, RIDGE, 1.0)
     right = (signs * (signs * ties - ALPHA)).T
     minimum = np.linalg.solve(system, right[:, :, None])[:, :, 0].T
     crosses = minimum * signs < 0
     shares = np.divide(weights, weights - minimum, out=np.ones_like(weights), where=crosses)
-    share = shares.min(axis=0)
-    moved = weights + share * (minimum - weights)
-    return np.where(crosses & (shares == share), 0.0, moved)
+    moved: Doubles = weights + shares.min(axis=0) * (minimum - weights)
+    return moved
 
 
 def _scores(strengths: list[Doubles], informative: npt.NDArray[np.bool_]) -> Doubles:

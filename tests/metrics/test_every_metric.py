@@ -37,7 +37,9 @@ INEXACT: dict[str, float] = {
     "dci_sklearn": 0.03,
 }
 # Metrics whose value does not tell perfect codes from useless ones, and why.
-UNORDERED: dict[str, str] = {}
+UNORDERED: dict[str, str] = {
+    "unsupervised": "codes that do not vary depend on nothing",
+}
 
 
 def tiny(name: str, data: CodeTable | Votes, seed: int = 0, cap: int = CAP) -> dict[str, float]:
