@@ -148,7 +148,7 @@ def test_on_ray_the_distances_are_the_same(
         (
             "study: s\ntrial: {dataset: song1, framework: beta_vae, beta: 1, model: conv64,\n"
             "  latents: 2, steps: 1}\nevaluate: {metrics: [mig]}\n",
-            "metrics need ground-truth factors, and song1 has none",
+            "mig is of codes of a table, and song1 has none; valid: factor_vae, ",
         ),
         (
             "study: s\ntrial: {dataset: song1, framework: ada_gvae, beta: 1, model: conv64,\n"
