@@ -1,0 +1,90 @@
+"""The BetaVAE score: can the factor that pairs share be told from how far apart their codes are?
+
+Higgins et al. 2017, "beta-VAE: Learning Basic Visual Concepts with a Constrained Variational
+Framework", section 3, with the classifier and the sizes of Locatello et al. 2019
+(disentanglement_lib, beta_vae.py).
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from metrics.table import CodeTable, Doubles, Integers, codes_at, generator
+
+PAIRS = 64
+BLOCK_VALUES = 2**17  # 1 MiB of float64: what is gathered at a time stays in the cache
+# Beyond it float32 runs out of numbers, and the penalty on weights is nought long before.
+LARGEST_DISTANCE = 1e15
+
+
+def beta_vae(
+    table: CodeTable, *, seed: int, train_points: int, eval_points: int
+) -> dict[str, float]:
+    """The accuracy of a linear classifier of the shared factor, on points it has not seen.
+
+    A point picks one of the factors that vary at random and draws 64 pairs of rows that agree in
+    it; its features are the mean over the pairs of |z_d - z'_d|, one a latent. The classifier is
+    scikit-learn's LogisticRegression with its defaults (multinomial, C = 1, at most 100
+    iterations) on the features as they are.
+
+    beta_vae_score: the share of `eval_points` told right, 1 at best; about one over the number of
+        factors for codes that tell nothing. A factor that no latent tells costs nothing, as it is
+        told by exclusion. beta_vae_train_score: the same for the `train_points` learned from.
+    With a single factor to pick both are 1. disent does not have it; its size `fast` is that of the
+    FactorVAE score.
+    """
+    rng = generator(seed, "beta_vae")
+    train, factors = draw_points(table, rng, table.varying, train_points, PAIRS)
+    unseen, unseen_factors = draw_points(table, rng, table.varying, eval_points, PAIRS)
+    train, unseen = within_range(train, unseen)
+    told, told_unseen = told_by_logistic_regression(train, factors, unseen, max_iter=100)
+    return {
+        "beta_vae_score": float(np.mean(told_unseen == unseen_factors)),
+        "beta_vae_train_score": float(np.mean(told == factors)),
+    }
+
+
+def draw_points(
+    table: CodeTable, rng: np.random.Generator, choice: Integers, points: int, pairs: int
+) -> tuple[Doubles, Integers]:
+    """(features float64 [points, Z], factors int64 [points]).
+
+    Each point picks one of the factors in `choice`; the rows of its pairs are drawn as by
+    `draw_rows`, and the second of each pair then takes that factor's position from the first.
+    """
+    factors = choice[rng.integers(len(choice), size=points)]
+    features = np.empty((points, table.codes.shape[2]))
+    block = max(1, BLOCK_VALUES // (pairs * table.codes.shape[2]))
+    for start in range(0, points, block):
+        k = factors[start : start + block]
+        first, second = rng.integers(len(table.rows), size=(2, len(k), pairs))
+        strides, sizes = table.strides[k, None], np.array(table.factor_sizes)[k, None]
+        second += (first // strides % sizes - second // strides % sizes) * strides
+        distances = codes_at(table, first)
+        distances -= codes_at(table, second)
+        np.mean(np.abs(distances, out=distances), axis=1, out=features[start : start + block])
+    return features, factors
+
+
+def within_range(features: Doubles, unseen: Doubles) -> tuple[Doubles, Doubles]:
+    """Both as they are, or by one factor smaller where the classifiers could run out of numbers."""
+    scale = max(1.0, float(features.max()) / LARGEST_DISTANCE)
+    return features / scale, unseen / scale
+
+
+def told_by_logistic_regression(
+    features: Doubles, factors: Integers, unseen: Doubles, *, max_iter: int
+) -> tuple[Integers, Integers]:
+    """The factors told of the features [P, Z] learned from, and of unseen ones."""
+    # It and SciPy take seconds to import, which `latentgrid plan` does not have.
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    if np.all(factors == factors[0]):  # which scikit-learn refuses
+        return factors, np.full(len(unseen), factors[0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = LogisticRegression(max_iter=max_iter).fit(features, factors)
+    return model.predict(features), model.predict(unseen)

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import importlib
+import warnings
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from sklearn.ensemble import GradientBoostingClassifier
+from sklearn.linear_model import LogisticRegressionCV
+from sklearn.model_selection import KFold
+
+from metrics import METRICS
+from metrics.downstream import downstream
+from metrics.table import CodeTable, codes_at, draw_rows, factors_at, generator
+
+Doubles = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+MODULE = importlib.import_module("metrics.downstream")  # of which the package has the function
+SIZES = (2, 3, 4)
+
+
+def positions(*sizes: int) -> Doubles:
+    """float64 [N, F] from 0 to 1."""
+    return np.indices(sizes).reshape(len(sizes), -1).T / (np.array(sizes) - 1.0)
+
+
+def mixed(noise: float) -> CodeTable:
+    rng = np.random.default_rng(0)
+    clean = np.repeat(positions(*SIZES), 50, axis=0) @ rng.standard_normal((3, 4))
+    noisy = clean + noise * rng.standard_normal(clean.shape)
+    return CodeTable.checked(noisy.reshape(24, 50, 4).transpose(1, 0, 2), SIZES)
+
+
+def plain(codes: Doubles, labels: Integers, unseen: Doubles, learner: str) -> Integers:
+    """scikit-learn's own, one label a constant."""
+    if len(np.unique(labels)) == 1:
+        return np.full(len(unseen), labels[0])
+    with warnings.catch_warnings():  # of parameters that will be others, and of the tolerance
+        warnings.simplefilter("ignore")
+        model = (
+            GradientBoostingClassifier(random_state=0)
+            if learner == "boosting"
+            else LogisticRegressionCV(Cs=10, cv=KFold(5), scoring="accuracy", max_iter=10_000)
+        )
+        told: Integers = model.fit(codes, labels).predict(unseen)
+        return told
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_agrees_with_scikit_learn_on_the_same_samples(seed: int) -> None:
+    table = mixed(noise=0.3)
+    scores = downstream(table, seed=seed, test_samples=3_000)
+    rng = generator(seed, "downstream")
+    for samples in (10_000, 1_000, 100, 10):
+        train, test = draw_rows(table, rng, samples), draw_rows(table, rng, 3_000)
+        for learner, tolerance in (
+            ("logistic", 0.003),
+            ("boosting", 0.02 if samples > 10 else 0.1),
+        ):
+            if samples == 10_000:  # which takes scikit-learn long
+                continue
+            shares = []
+            for labels, right in zip(
+                factors_at(table, train), factors_at(table, test), strict=True
+            ):
+                told = plain(codes_at(table, train), labels, codes_at(table, test), learner)
+                shares.append(np.mean(told == right))
+            assert 0.3 < np.mean(shares) < 0.9
+            value = scores[f"downstream_{learner}_{samples}"]
+            assert value == pytest.approx(np.mean(shares), abs=tolerance)
+
+
+def test_the_efficiency_is_that_of_a_hundred_of_ten_thousand() -> None:
+    scores = downstream(mixed(noise=0.5), seed=0, test_samples=1_000)
+    assert tuple(scores) == METRICS["downstream"].scores
+    for learner in ("boosting", "logistic"):
+        few, many = (scores[f"downstream_{learner}_{samples}"] for samples in (100, 10_000))
+        assert few < many
+        assert scores[f"downstream_{learner}_efficiency"] == few / many
+
+
+def test_perfect_codes_are_learned_also_twice() -> None:
+    for codes in positions(*SIZES), np.tile(positions(*SIZES), 2):
+        scores = downstream(CodeTable.checked(codes, SIZES), seed=0, test_samples=1_000)
+        for learner in ("boosting", "logistic"):
+            assert scores[f"downstream_{learner}_10000"] == 1.0
+            assert scores[f"downstream_{learner}_efficiency"] == pytest.approx(1, abs=0.01)
+
+
+def test_codes_that_tell_nothing_are_guessed() -> None:
+    noise = np.random.default_rng(0).standard_normal((5_000, 24, 2))
+    for codes in np.zeros((24, 2)), noise:
+        scores = downstream(CodeTable.checked(codes, SIZES), seed=0, test_samples=2_000)
+        guess = np.mean([1 / size for size in SIZES])
+        for name in METRICS["downstream"].scores:
+            expected = 1 if name.endswith("efficiency") else guess
+            assert scores[name] == pytest.approx(expected, abs=0.12 if expected == 1 else 0.05)
+
+
+def test_where_all_samples_have_one_position_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def rows_of_one_cell(table: CodeTable, rng: np.random.Generator, count: int) -> Integers:
+        return np.full(10, 5) if count == 10 else draw_rows(table, rng, count)
+
+    monkeypatch.setattr(MODULE, "draw_rows", rows_of_one_cell)
+    scores = downstream(CodeTable.checked(positions(*SIZES), SIZES), seed=0, test_samples=3_000)
+    for learner in ("boosting", "logistic"):
+        guess = np.mean([1 / size for size in SIZES])
+        assert scores[f"downstream_{learner}_10"] == pytest.approx(guess, abs=0.03)
+
+
+def test_nothing_told_right_is_an_efficiency_of_nought(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Wrong:
+        def predict(self, codes: Doubles) -> Integers:
+            return np.full(len(codes), -1)
+
+    monkeypatch.setattr(MODULE, "LEARNERS", dict.fromkeys(MODULE.LEARNERS, lambda *_: Wrong()))
+    scores = downstream(CodeTable.checked(positions(*SIZES), SIZES), seed=0, test_samples=10)
+    assert set(scores.values()) == {0.0}
+
+
+def test_factors_of_one_position_are_not_scored_and_seeds_decide() -> None:
+    codes = positions(4, 3) @ [[1, 0.2], [0.3, 1]]
+    scores = [
+        downstream(CodeTable.checked(codes, sizes), seed=seed, test_samples=500)
+        for sizes, seed in (((4, 3), 0), ((1, 4, 1, 3), 0), ((4, 3), 1))
+    ]
+    assert scores[0] == scores[1] != scores[2]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_extremes_of_float32_are_scored(seed: int) -> None:
+    codes = (2 * positions(2, 3) - 1) * float(np.finfo(np.float32).max)
+    scores = downstream(CodeTable.checked(codes, (2, 3)), seed=seed, test_samples=500)
+    assert scores["downstream_logistic_10000"] == scores["downstream_boosting_10000"] == 1.0
+    tight = np.nextafter(np.float32(1e30), np.float32(2e30)) * (np.arange(6) % 2) + 1e30
+    scores = downstream(CodeTable.checked(tight[:, None], (2, 3)), seed=seed, test_samples=500)
+    assert all(0 <= score <= 2 for score in scores.values())
