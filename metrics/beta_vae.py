@@ -55,16 +55,17 @@ def draw_points(
     `draw_rows`, and the second of each pair then takes that factor's position from the first.
     """
     factors = choice[rng.integers(len(choice), size=points)]
+    rows = rng.integers(len(table.rows), size=(2, points, pairs))
     features = np.empty((points, table.codes.shape[2]))
-    block = max(1, BLOCK_VALUES // (pairs * table.codes.shape[2]))
-    for start in range(0, points, block):
-        k = factors[start : start + block]
-        first, second = rng.integers(len(table.rows), size=(2, len(k), pairs))
-        strides, sizes = table.strides[k, None], np.array(table.factor_sizes)[k, None]
-        second += (first // strides % sizes - second // strides % sizes) * strides
+    strides, sizes = table.strides[factors, None], np.array(table.factor_sizes)[factors, None]
+    points_a_block = max(1, BLOCK_VALUES // (pairs * table.codes.shape[2]))
+    for start in range(0, points, points_a_block):
+        block = slice(start, start + points_a_block)
+        first, second = rows[:, block]
+        steps = first // strides[block] % sizes[block] - second // strides[block] % sizes[block]
         distances = codes_at(table, first)
-        distances -= codes_at(table, second)
-        np.mean(np.abs(distances, out=distances), axis=1, out=features[start : start + block])
+        distances -= codes_at(table, second + steps * strides[block])
+        np.mean(np.abs(distances, out=distances), axis=1, out=features[block])
     return features, factors
 
 

@@ -1,7 +1,7 @@
 """Downstream tasks: how well are the factors told from the codes, learned from how few of them?
 
 Locatello et al. 2019, "Challenging Common Assumptions in the Unsupervised Learning of Disentangled
-Representations", sections 5.5 and 5.6 (disentanglement_lib, downstream_task.py).
+Representations", the simplest downstream tasks (disentanglement_lib, downstream_task.py).
 """
 
 from __future__ import annotations

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -7,9 +10,11 @@ from sklearn.linear_model import LogisticRegression
 
 from metrics.beta_vae import beta_vae, draw_points, told_by_logistic_regression, within_range
 from metrics.table import CodeTable, generator
+from tests.reference.dci import GRIDS, KINDS, codes_of
 
 Doubles = npt.NDArray[np.float64]
 
+REFERENCE = json.loads(Path(__file__).parents[1].joinpath("reference/linear.json").read_text())
 SIZES = (5, 6, 7)
 SMALL = {"train_points": 1_000, "eval_points": 1_000}
 
@@ -56,6 +61,16 @@ def test_agrees_with_the_definition_a_point_at_a_time(sizes: tuple[int, ...], no
     assert score == pytest.approx(expected, abs=0.04)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("grid", GRIDS)
+def test_agrees_with_the_definition_at_full_size(grid: str, kind: str) -> None:
+    table = CodeTable.checked(codes_of(kind, GRIDS[grid]), GRIDS[grid])
+    scores = beta_vae(table, seed=0, train_points=10_000, eval_points=5_000)
+    expected = REFERENCE["values"][grid][kind]
+    for name, value in scores.items():
+        assert value == pytest.approx(expected[name], abs=0.04)
+
+
 def test_pairs_share_the_factor_and_nothing_else() -> None:
     # The codes are the positions, the features how far apart they are: for n positions apart
     # 0..n-1 the mean of |i - j| is (n^2 - 1) / 3n.
@@ -97,7 +112,8 @@ def test_a_factor_that_no_latent_tells_costs_nothing() -> None:
 
 
 def test_codes_that_tell_nothing_are_guessed() -> None:
-    for codes in np.zeros((210, 4)), np.random.default_rng(0).standard_normal((210, 4)):
+    noise = np.random.default_rng(0).standard_normal((100, 210, 4))
+    for codes in np.zeros((210, 4)), noise:
         assert small(codes)["beta_vae_score"] == pytest.approx(1 / 3, abs=0.06)
 
 
@@ -106,6 +122,19 @@ def test_features_are_not_standardised() -> None:
     codes = positions(*SIZES)
     assert small(codes * 1e-4)["beta_vae_score"] < 0.8
     assert small(codes * 1e4)["beta_vae_score"] == 1.0
+
+
+def test_the_classifier_is_scikit_learns_with_its_defaults() -> None:
+    rng = np.random.default_rng(0)
+    table = CodeTable.checked(0.05 * mixed(SIZES, 0.3), SIZES)
+    train, factors = draw_points(table, rng, np.arange(3), 500, 64)
+    unseen, _ = draw_points(table, rng, np.arange(3), 2_000, 64)
+    told = told_by_logistic_regression(train, factors, unseen, max_iter=100)
+    model = LogisticRegression().fit(train, factors)
+    np.testing.assert_array_equal(told[0], model.predict(train))
+    np.testing.assert_array_equal(told[1], model.predict(unseen))
+    other = LogisticRegression(C=10).fit(train, factors)
+    assert np.mean(told[1] == other.predict(unseen)) < 0.95
 
 
 def test_the_score_is_that_of_points_not_learned_from() -> None:

@@ -124,12 +124,12 @@ def test_the_forest_has_trees_of_its_own_random_numbers() -> None:
     # The classifiers as they are: with 150 trees, a forest's choice hardly depends on its seed.
     table, choice = mixed(), np.arange(4)
     features, factors = draw_points(table, np.random.default_rng(0), choice, 500, 64)
-    unseen, right = draw_points(table, np.random.default_rng(1), choice, 1_000, 64)
-    shares = [
-        np.mean(MODULE.CLASSIFIERS[name](features, factors, 4, unseen, rng) == right)
-        for name in ("forest", "logistic")
-        for rng in (np.random.default_rng(2), np.random.default_rng(3))
-    ]
-    assert shares[0] != shares[1]
-    assert shares[0] == pytest.approx(shares[1], abs=0.02)
-    assert shares[2] == shares[3]
+    unseen, _ = draw_points(table, np.random.default_rng(1), choice, 1_000, 64)
+    for name, agreement in (("forest", 0.9), ("logistic", 1.0)):
+        first, again, other = (
+            MODULE.CLASSIFIERS[name](features, factors, 4, unseen, np.random.default_rng(seed))
+            for seed in (2, 2, 3)
+        )
+        np.testing.assert_array_equal(first, again)
+        assert agreement <= np.mean(first == other)
+        assert name == "logistic" or np.any(first != other)

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -11,9 +14,11 @@ from sklearn.preprocessing import StandardScaler
 
 from metrics.explicitness import explicitness, mean_area, probabilities, standardised
 from metrics.table import CodeTable, codes_at, draw_rows, factors_at, generator
+from tests.reference.dci import GRIDS, KINDS, codes_of
 
 Doubles = npt.NDArray[np.float64]
 
+REFERENCE = json.loads(Path(__file__).parents[1].joinpath("reference/linear.json").read_text())
 SIZES = (3, 6, 8, 5)
 FAST = {"train_samples": 2_000, "test_samples": 1_000}
 
@@ -55,6 +60,19 @@ def test_agrees_with_scikit_learn_on_the_same_samples(noise: float) -> None:
     assert (*scores.values(),) == pytest.approx(expected, rel=1e-9)
     at_the_optimum = plain_explicitness(table, seed=3, tol=1e-8, max_iter=5_000)
     assert (*scores.values(),) == pytest.approx(at_the_optimum, abs=0.002)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "grid",
+    ["xysquares", *(pytest.param(g, marks=pytest.mark.slow) for g in GRIDS if g != "xysquares")],
+)
+def test_agrees_with_the_definition_at_full_size(grid: str, kind: str) -> None:
+    table = CodeTable.checked(codes_of(kind, GRIDS[grid]), GRIDS[grid])
+    scores = explicitness(table, seed=0, train_samples=10_000, test_samples=5_000)
+    expected = REFERENCE["values"][grid][kind]
+    for name, value in scores.items():
+        assert value == pytest.approx(expected[name], abs=0.01)
 
 
 def test_codes_that_tell_nothing_have_half_the_area_not_none() -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -10,9 +13,11 @@ from sklearn.metrics import mutual_info_score
 
 from metrics.modularity import modularity, modularity_of
 from metrics.table import CodeTable, codes_at, draw_rows, factors_at, generator
+from tests.reference.dci import GRIDS, codes_of
 
 Doubles = npt.NDArray[np.float64]
 
+REFERENCE = json.loads(Path(__file__).parents[1].joinpath("reference/linear.json").read_text())
 DIAGONAL = np.diag(5 * np.ones(5))
 
 
@@ -68,6 +73,17 @@ def test_agrees_with_scikit_learn_on_the_same_sample(sizes: tuple[int, ...], noi
     assert 0.3 < expected < 1
     value = modularity(table, seed=3, samples=2_000)["modularity"]
     assert value == pytest.approx(expected, rel=1e-10)
+
+
+# Not of noise, of which all that is told is the accidents of a sample.
+@pytest.mark.parametrize("kind", ["perfect", "entangled", "rotated"])
+@pytest.mark.parametrize("grid", GRIDS)
+def test_agrees_with_the_definition_at_full_size(grid: str, kind: str) -> None:
+    table = CodeTable.checked(codes_of(kind, GRIDS[grid]), GRIDS[grid])
+    expected = REFERENCE["values"][grid][kind]["modularity"]
+    assert modularity(table, seed=0, samples=10_000)["modularity"] == pytest.approx(
+        expected, abs=0.01
+    )
 
 
 def test_a_latent_of_two_factors_is_less_modular_than_one_of_one() -> None:

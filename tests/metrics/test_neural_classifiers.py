@@ -49,8 +49,10 @@ def test_the_linear_classifier_goes_the_way_of_pytorchs_adagrad(
 
 
 def test_the_mlp_goes_the_way_of_pytorchs_adam(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(neural_classifiers, "MLP_STEPS", 30)
-    monkeypatch.setattr(neural_classifiers, "HIDDEN", 32)
+    # Adam hardly minds by how much a slope is wrong: this decay, added to it, does.
+    settings = {"MLP_STEPS": 100, "MLP_RATE": 0.01, "WEIGHT_DECAY": 0.01, "HIDDEN": 32}
+    for name, setting in settings.items():
+        monkeypatch.setattr(neural_classifiers, name, setting)
     features, labels = points(250, seed=0)
     unseen, _ = points(5_000, seed=1)
 
@@ -62,9 +64,9 @@ def test_the_mlp_goes_the_way_of_pytorchs_adam(monkeypatch: pytest.MonkeyPatch) 
         for shape in ((i, o), (o,))
     ]
     w1, b1, w2, b2, w3, b3 = layers
-    optimiser = torch.optim.Adam(layers, lr=0.001, weight_decay=1e-4)
+    optimiser = torch.optim.Adam(layers, lr=0.01, weight_decay=0.01)
     x, y = torch.tensor(features, dtype=torch.float32), torch.tensor(labels)
-    for step in range(30):
+    for step in range(100):
         if step % 2 == 0:  # 250 points are two batches, the rest waits for the next order
             order = rng.permutation(250)
         batch = order[100 * (step % 2) : 100 * (step % 2) + 100]
@@ -78,7 +80,7 @@ def test_the_mlp_goes_the_way_of_pytorchs_adam(monkeypatch: pytest.MonkeyPatch) 
         z = torch.tensor(unseen, dtype=torch.float32)
         expected = (F.relu(F.relu(z @ w1 + b1) @ w2 + b2) @ w3 + b3).argmax(dim=1).numpy()
     told = mlp(features, labels, 4, unseen, np.random.default_rng(7))
-    assert len(np.unique(expected)) > 1
+    assert len(np.unique(expected)) > 2
     assert np.mean(told == expected) > 0.999
 
 
