@@ -241,6 +241,7 @@ def score(
 
     import metrics
     from metrics.npz import read_npz
+    from orchestrator.scoring import one_thread
 
     def quick_metrics(shape: metrics.Shape) -> list[str]:
         names = metrics.metrics_for(shape)
@@ -251,11 +252,12 @@ def score(
             raise InputError(f"--metric {name}: valid: {', '.join(metrics.METRICS)}")
     try:
         data = read_npz(file)
-        scores = [
-            {"metric": name, "score": key, "value": value}
-            for name in metric or quick_metrics(metrics.shape_of(data))
-            for key, value in metrics.score(name, data, size="full", seed=seed).items()
-        ]
+        with one_thread():
+            scores = [
+                {"metric": name, "score": key, "value": value}
+                for name in metric or quick_metrics(metrics.shape_of(data))
+                for key, value in metrics.score(name, data, size="full", seed=seed).items()
+            ]
     except ValueError as error:
         raise InputError(str(error)) from None
     if as_json:

@@ -264,7 +264,7 @@ def score_files(
     )
     rows: list[dict[str, object]] = []
     failures: list[Exception] = []
-    with attempt.stage("score"), threadpool_limits(1):
+    with attempt.stage("score"), one_thread():
         for file in task:
             score = functools.partial(_score_cell, folder) if file.cell else _score_file
             for row in score(file, clock, failures):
@@ -277,6 +277,14 @@ def score_files(
         attempt.close("failed", 0, error=error)
         raise failures[0]
     attempt.close("completed", 0)
+
+
+def one_thread() -> threadpool_limits:
+    """A context in which metrics compute on one thread: sums differ by the number of threads."""
+    # Limits reach the libraries that are loaded by then; these metrics load when they are called.
+    import sklearn.linear_model  # noqa: F401
+
+    return threadpool_limits(1)
 
 
 def _score_cell(
