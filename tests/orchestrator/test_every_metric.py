@@ -28,7 +28,7 @@ GridMaker = Callable[..., Grid]
 OF_CODES = [
     name
     for name, metric in METRICS.items()
-    if metric.shapes & {"table", "evidence"} and metric.cost_seconds <= 3
+    if metric.shapes & {"table", "evidence"} and metric.cost_seconds <= 5
 ]
 
 

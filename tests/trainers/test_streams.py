@@ -83,6 +83,8 @@ def test_the_numbers_of_the_streams_never_change() -> None:
         "PIXELS": 7,
         "ORDER": 8,
         "PERMUTATION": 9,
+        "EVALUATION": 10,
+        "EVALUATION_NOISE": 11,
     }
 
 
