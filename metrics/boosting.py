@@ -334,14 +334,14 @@ def _best_split(
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _unpack(packed: int, shift: int) -> tuple[int, int]:
+def _unpack(packed: int | np.int64, shift: int) -> tuple[int, int]:
     """(count, sum of residuals)"""
     count = (packed + (1 << (shift - 1))) >> shift
     return count, packed - (count << shift)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _decrease(left: int, whole: int, shift: int) -> float:
+def _decrease(left: int | np.int64, whole: int, shift: int) -> float:
     """(n r_l - n_l r)^2 / (n_l n_r), -1 where one side is empty.
 
     n_l of n samples on the left and n_r on the right, r_l of the sum r of their residuals: by n-th
@@ -355,7 +355,7 @@ def _decrease(left: int, whole: int, shift: int) -> float:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _bound(left: int, inside: int, gain: int, whole: int, shift: int) -> float:
+def _bound(left: int | np.int64, inside: int, gain: int, whole: int, shift: int) -> float:
     """No split within a bin has a larger `_decrease`; -1 if there is none, for it has one sample.
 
     On the left of the bin is `left`, in it `inside`, with positive residuals that make `gain`.
