@@ -297,21 +297,24 @@ def _best_split(
         for b in range(BINS):
             left += sums[d, b]
             if sums[d, b] != 0:
-                decrease = _decrease(left, whole, shift)
+                decrease = _decrease(int(left), whole, shift)
                 if decrease > best[d]:
                     best[d], place[d] = decrease, data.edges[d, b + 1] - 1
     most = best.max()
     for d in range(latents):
         left = np.int64(0)
         for b in range(BINS):
-            if data.several[d, b] and _bound(left, sums[d, b], gains[d, b], whole, shift) >= most:
+            if (
+                data.several[d, b]
+                and _bound(int(left), sums[d, b], gains[d, b], whole, shift) >= most
+            ):
                 within = left
                 for i in range(data.edges[d, b], data.edges[d, b + 1]):
                     s = data.ascending[d, i]
                     if node_of[s] == node:
                         within += packed[s]
                     if data.last[d, i]:
-                        decrease = _decrease(within, whole, shift)
+                        decrease = _decrease(int(within), whole, shift)
                         if decrease > best[d] or (decrease == best[d] and i < place[d]):
                             best[d], place[d] = decrease, i
                 most = max(most, best[d])
@@ -334,14 +337,14 @@ def _best_split(
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _unpack(packed: int | np.int64, shift: int) -> tuple[int, int]:
+def _unpack(packed: int, shift: int) -> tuple[int, int]:
     """(count, sum of residuals)"""
     count = (packed + (1 << (shift - 1))) >> shift
     return count, packed - (count << shift)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _decrease(left: int | np.int64, whole: int, shift: int) -> float:
+def _decrease(left: int, whole: int, shift: int) -> float:
     """(n r_l - n_l r)^2 / (n_l n_r), -1 where one side is empty.
 
     n_l of n samples on the left and n_r on the right, r_l of the sum r of their residuals: by n-th
@@ -355,7 +358,7 @@ def _decrease(left: int | np.int64, whole: int, shift: int) -> float:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _bound(left: int | np.int64, inside: int, gain: int, whole: int, shift: int) -> float:
+def _bound(left: int, inside: int, gain: int, whole: int, shift: int) -> float:
     """No split within a bin has a larger `_decrease`; -1 if there is none, for it has one sample.
 
     On the left of the bin is `left`, in it `inside`, with positive residuals that make `gain`.
