@@ -3,9 +3,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
+import scipy.special
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import GradientBoostingClassifier
+from sklearn.tree import DecisionTreeRegressor
 
 from metrics.boosting import BINS, fit, sort
 
@@ -48,6 +50,37 @@ def test_equals_scikit_learn_where_no_two_splits_are_equally_good(
     np.testing.assert_array_equal(boosted.predict(unseen), expected.predict(unseen))
 
 
+@pytest.mark.parametrize(("samples", "labels"), [(3_000, 2), (3_000, 3), (1_000, 8)])
+def test_every_tree_is_what_scikit_learn_grows_of_the_same_residuals(
+    samples: int, labels: int
+) -> None:
+    codes, label = table(samples, 4, labels, seed=0)
+    boosted = fit(codes, label)
+    for stage in (1, 5, 20, 50, 99):
+        before = boosted._replace(
+            latents=boosted.latents[:stage],
+            thresholds=boosted.thresholds[:stage],
+            leaves=boosted.leaves[:stage],
+        )
+        scores = before.scores(codes)
+        if labels == 2:
+            residuals = label - scipy.special.expit(scores)
+        else:
+            residuals = (label == np.arange(labels)[:, None]) - scipy.special.softmax(
+                scores, axis=0
+            )
+        for c, residual in enumerate(residuals):
+            expected = DecisionTreeRegressor(max_depth=3).fit(codes, residual).tree_
+            # Few samples may have splits that are equally good.
+            nodes = [(0, 0)]  # ours and scikit-learn's, which numbers them as it grows them
+            for ours, theirs in nodes:
+                if ours < 7 and expected.n_node_samples[theirs] > 50:
+                    assert boosted.latents[stage, c, ours] == expected.feature[theirs]
+                    assert boosted.thresholds[stage, c, ours] == expected.threshold[theirs]
+                    nodes.append((2 * ours + 1, expected.children_left[theirs]))
+                    nodes.append((2 * ours + 2, expected.children_right[theirs]))
+
+
 @pytest.mark.parametrize(("samples", "labels"), [(200, 2), (200, 3), (1_500, 3)])
 def test_agrees_with_scikit_learn_elsewhere(samples: int, labels: int) -> None:
     # With another random state, scikit-learn's own importances of 200 samples differ by up to .005,
@@ -60,13 +93,6 @@ def test_agrees_with_scikit_learn_elsewhere(samples: int, labels: int) -> None:
     assert np.mean(predicted == expected.predict(unseen)) > 0.95
     accuracy = np.mean(predicted == unseen_label)
     assert accuracy == pytest.approx(expected.score(unseen, unseen_label), abs=0.015)
-
-
-def test_nearly_equals_scikit_learn_where_bins_hold_many_values() -> None:
-    codes, label = table(1_500, 4, 3, seed=0)
-    expected, boosted = scikit_learns(codes, label), fit(codes, label)
-    np.testing.assert_allclose(boosted.importances, expected.feature_importances_, atol=1e-3)
-    assert np.mean(boosted.predict(codes) == expected.predict(codes)) > 0.995
 
 
 def test_labels_may_be_any_numbers() -> None:
@@ -178,14 +204,18 @@ def test_outliers_do_not_overflow() -> None:
     decimals=st.integers(-1, 6),
     seed=st.integers(0, 2**32),
 )
-def test_bins_keep_the_order_of_values(samples: int, decimals: int, seed: int) -> None:
+def test_bins_keep_the_order_of_codes(samples: int, decimals: int, seed: int) -> None:
     codes = np.round(np.random.default_rng(seed).standard_normal((samples, 1)), decimals)
-    data = sort(codes)
-    code, place = codes[data.ascending[0], 0], data.bins[data.ascending[0], 0].astype(np.int64)
-    assert (np.diff(code) >= 0).all() and (np.diff(place) >= 0).all()
-    assert len(np.unique(place[np.isin(code, code[:1])])) == 1  # equal values share a bin
-    np.testing.assert_array_equal(data.last[0], np.append(np.diff(code) > 0, True))
+    ordered = sort(codes)
+    order, edges = ordered.ascending[0], ordered.edges[0]
+    code, bins = codes[order, 0], ordered.bins[order, 0].astype(np.int64)
+    np.testing.assert_array_equal(code, np.sort(codes[:, 0]))
+    np.testing.assert_array_equal(np.repeat(np.arange(BINS), np.diff(edges)), bins)
+    _, first, counts = np.unique(code, return_index=True, return_counts=True)
+    np.testing.assert_array_equal(np.flatnonzero(ordered.last[0]), first + counts - 1)
     for b in range(BINS):
-        inside = code[data.edges[0, b] : data.edges[0, b + 1]]
-        np.testing.assert_array_equal(inside, code[place == b])
-        assert data.several[0, b] == (len(np.unique(inside)) > 1)
+        inside = code[edges[b] : edges[b + 1]]
+        assert ordered.several[0, b] == (len(set(inside)) > 1)
+        # Equal codes share a bin, which may have to hold more than its share for that.
+        assert not set(inside) & set(code[edges[b + 1] :])
+        assert len(inside) <= samples / BINS + counts.max()
