@@ -11,11 +11,13 @@ from typing import Any, TypeVar
 
 from grids.document import DocumentError, Node
 from grids.fields import FieldError, declared_fields, instead, shown
+from grids.reports import GENERIC, REPORTS
 from grids.settings import Budget, Evaluate, Resources, memory_bytes
 
 BLOCKS = {
     "study": "name of the study and of its folder: letters, digits, '-', '_' and '.'",
     "source": "where the study comes from",
+    "report": "the paper whose figures and tables its report draws",
     "trial": "defaults of every trial",
     "measurement": "defaults of every measurement, in a study of measurements in place of trials",
     "grid": "lists whose combinations are run",
@@ -59,6 +61,15 @@ def source_of(blocks: Mapping[str, Node]) -> str | None:
     if node is not None and not isinstance(node.value, str):
         raise DocumentError(node.at, f"source is {spelled(node)}; valid: text")
     return None if node is None else node.value
+
+
+def report_of(blocks: Mapping[str, Node]) -> str:
+    node = blocks.get("report")
+    if node is None:
+        return GENERIC
+    if not isinstance(node.value, str) or node.value not in REPORTS:
+        raise DocumentError(node.at, f"report is {spelled(node)}; {instead(node.value, REPORTS)}")
+    return str(node.value)
 
 
 def settings(cls: type[Settings], *nodes: Node | None) -> Settings:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from grids.blocks import blocks_of, items, settings, source_of, study_name
+from grids.blocks import blocks_of, items, report_of, settings, source_of, study_name
 from grids.configuration import PARTS
 from grids.document import DocumentError, Mark, Node, one_line, parse
 from grids.expand import CHOICE, Point, matches, merged
@@ -34,11 +34,13 @@ Kind = type[Trial] | type[Measurement]
 class Grid:
     """A checked grid file, of trials or of measurements.
 
-    `resources` has one entry a trial; `text` is the file verbatim.
+    `report` is a name of grids.reports; `resources` has one entry a trial; `text` is the file
+    verbatim.
     """
 
     study: str
     source: str | None
+    report: str
     trials: tuple[Trial | Measurement, ...]
     resources: tuple[Resources, ...]
     evaluate: Evaluate
@@ -101,6 +103,7 @@ def _grid(text: str) -> Grid:
     return Grid(
         study=study,
         source=source,
+        report=report_of(blocks),
         trials=tuple(trials),
         resources=tuple(resources),
         evaluate=evaluate,

@@ -15,6 +15,7 @@ from grids.blocks import BLOCKS, STUDY_PATTERN
 from grids.configuration import PARTS
 from grids.fields import Field, declared_fields
 from grids.measurement import Measurement
+from grids.reports import REPORTS
 from grids.settings import MEMORY_PATTERN, Budget, Evaluate, Resources
 from grids.trial import Trial
 
@@ -38,6 +39,7 @@ def schema() -> Schema:
     blocks: dict[str, Schema] = {
         "study": {"type": "string", "pattern": STUDY_PATTERN},
         "source": {"type": "string"},
+        "report": {"enum": list(REPORTS)},
         "trial": {"$ref": "#/definitions/partial"},
         "measurement": {"$ref": "#/definitions/partial"},
         "grid": {"$ref": "#/definitions/axes"},

@@ -13,6 +13,7 @@ from grids.datasets import Images
 from grids.fields import FieldError
 from grids.load import Grid
 from grids.measurement import Measurement
+from grids.reports import GENERIC
 from grids.settings import Budget, Evaluate, Resources
 from orchestrator.data_check import check_data
 from orchestrator.errors import Exit, InputError
@@ -41,6 +42,7 @@ def importance_of(
     grid = Grid(
         study=STUDY,
         source=None,
+        report=GENERIC,
         trials=(measurement,),
         resources=(Resources(),),
         evaluate=Evaluate(),

@@ -45,12 +45,17 @@ budget: {gpu_hours: 10}
 def test_a_grid_file_as_a_whole(load: Load) -> None:
     grid = load(GOOD)
     assert (grid.study, grid.source, grid.text) == ("s", "a paper", GOOD)
+    assert grid.report == "generic"
     assert [trial.seed for trial in grid.trials] == [0, 1]
     assert grid.trials[0].beta == 0.001
     assert [resources.memory_bytes for resources in grid.resources] == [2**31, 2**31]
     assert grid.evaluate.metrics == ("mig",) and grid.evaluate.every == 50
     assert grid.evaluate.representations == ("mean", "sampled")
     assert grid.budget.gpu_hours == 10.0 and grid.budget.cpu_hours is None
+
+
+def test_a_grid_names_the_paper_that_its_report_draws(load: Load) -> None:
+    assert load(GOOD.replace("trial:", "report: song2018\ntrial:", 1)).report == "song2018"
 
 
 def test_quickstart_is_eight_trials() -> None:
@@ -79,6 +84,11 @@ BAD = {
         "trial:",
         "trail:",
         "3:1: unknown block 'trail'; did you mean trial? valid: ",
+    ),
+    "unknown report": (
+        "trial:",
+        "report: michlo2032\ntrial:",
+        "3:9: report is 'michlo2032'; did you mean michlo2023? valid: michlo2023, locatello2019, ",
     ),
     "unknown key": ("latents:", "latens:", "7:3: unknown key 'latens'; did you mean latents? "),
     "unknown framework": (
