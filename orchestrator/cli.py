@@ -352,6 +352,51 @@ def _list(what: str, as_json: bool) -> None:
         console.print(catalogue_view(what))
 
 
+@app.command(epilog="Example: latentgrid report runs/quickstart --out report")
+def report(
+    study_dirs: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Folders of studies, <out>/<study>; several are shown together.",
+            metavar="STUDY_DIR...",
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="The folder to write to; by default <study>-report beside the first study.",
+            metavar="DIR",
+        ),
+    ] = None,
+) -> None:
+    """Draw figures and tables, the published numbers beside ours, as one page of HTML.
+
+    From the tables alone, of a study that is done or still runs.
+    """
+    from orchestrator.report import make_report
+
+    for study_dir in study_dirs:
+        _check_study(study_dir)
+    first = study_dirs[0].resolve()
+    page = make_report(study_dirs, out or first.with_name(f"{first.name}-report"))
+    _say(f"written: {page}")
+
+
+@app.command(epilog="Example: latentgrid traversals runs/quickstart 1a2b3c --out latents.png")
+def traversals(
+    study_dir: StudyDir,
+    trial_id: Annotated[str, typer.Argument(help="A trial, or the beginning of its id.")],
+    out: Annotated[Path, typer.Option(help="The picture.", metavar="FILE.png")],
+) -> None:
+    """Draw what each latent of a trial does, and what it reconstructs."""
+    from orchestrator.report import draw_traversals
+
+    check_picture(out)
+    _check_study(study_dir)
+    draw_traversals(study_dir, trial_id, out)
+    _say(f"drawn: {out}")
+
+
 @app.command(epilog="Example: latentgrid compact runs/quickstart")
 def compact(study_dir: StudyDir) -> None:
     """Merge a finished study's many small files into its tables; readers notice nothing."""

@@ -21,6 +21,9 @@ from grids.metrics import EVIDENCE, INCEPTION, TABLE, VOTES, offered
 from grids.metrics import METRICS as TAKEN
 from grids.trial import Trial
 from metrics import METRICS
+from metrics.latents import codes_along, variance_ratios
+from metrics.table import CodeTable
+from metrics.votes import Votes
 from trainers.datasets.dataset import Dataset
 from trainers.datasets.votes import read_votes
 from trainers.encode import encode, encode_sample, encode_votes
@@ -116,6 +119,29 @@ def _moments(
         arrays[f"inception_{kind}_mean"] = found.mean
         arrays[f"inception_{kind}_covariance"] = found.covariance
     return arrays
+
+
+def latents_of(trial: Trial, arrays: Arrays) -> Arrays:
+    """What pictures of the latents are drawn from, of a trial's arrays as `codes_of` gives them.
+
+    `variance_ratios` [F, Z]; `codes_along_<factor>` [positions, Z] where there is a factor grid.
+    Nothing of codes that no metric can be scored on either.
+    """
+    names = trial.dataset.factor_names
+    try:
+        if "votes" in arrays:
+            votes = Votes(arrays["votes"], arrays["labels"], len(names), arrays["codes"])
+            return {"variance_ratios": variance_ratios(votes)}
+        if "factor_sizes" in arrays:
+            table = CodeTable(arrays["codes"], tuple(arrays["factor_sizes"].tolist()))
+            along = zip(names, codes_along(table), strict=True)
+            return {
+                "variance_ratios": variance_ratios(table),
+                **{f"codes_along_{name}": codes for name, codes in along},
+            }
+    except ValueError:
+        pass  # the scores' tasks say what is wrong with these codes
+    return {}
 
 
 def fixed_codes(model: VAE, trial: Trial, dataset: Dataset, device: torch.device) -> Arrays:

@@ -11,6 +11,7 @@ import pandas as pd
 from grids.load import Grid, load_grid
 from metrics import METRICS
 from orchestrator.work import wanted_scores
+from results.analysis.swept import swept_parameters
 from results.hours import account, by_stage
 from results.store import StudyFolder
 from results.tables import Frames, load
@@ -133,15 +134,7 @@ def score_summary(grid: Grid, frames: Frames) -> pd.DataFrame:
     """
     rows = pd.DataFrame([{"trial_id": t.trial_id, **t.columns()} for t in grid.trials])
     steps = {trial.trial_id: trial.steps for trial in grid.trials}
-    derived = ("trial_id", "seed", "beta_sum", "beta_mean")
-    swept = [
-        name
-        for name in rows.columns
-        if name not in derived and rows[name].astype(str).nunique() > 1
-    ]
-    swept = [name for name in swept if not _follows(rows, name, name.partition(".")[0], swept)]
-    if len(swept) > MOST_COLUMNS:
-        swept = [name for name in swept if not _follows(rows, name, "framework", swept)]
+    swept = swept_parameters(rows, most=MOST_COLUMNS)
     scores = frames.scores
     own = [METRICS[metric].scores[0] for metric in grid.evaluate.metrics]
     final = scores[
@@ -155,10 +148,3 @@ def score_summary(grid: Grid, frames: Frames) -> pd.DataFrame:
     grouped = joined.groupby([*swept, "score"], dropna=False, sort=False)["value"]
     table = grouped.agg(mean="mean", sd="std", n="count").reset_index()
     return table.sort_values([*swept, "score"], ignore_index=True, key=lambda c: c.map(str))
-
-
-def _follows(rows: pd.DataFrame, name: str, part: str, swept: list[str]) -> bool:
-    """Whether a parameter has one value for each choice of a part that differs, too."""
-    if name == part or part not in swept:
-        return False
-    return bool((rows[name].astype(str).groupby(rows[part]).nunique() == 1).all())

@@ -23,7 +23,7 @@ from grids.datasets import Images
 from grids.metrics import CELL, METRICS
 from grids.trial import Trial
 from orchestrator import checkpoints, machine
-from orchestrator.codes import codes_of, fixed_codes
+from orchestrator.codes import codes_of, fixed_codes, latents_of
 from orchestrator.process import prepare_for_training
 from orchestrator.trial_log import TrialLog
 from orchestrator.work import Unit, due_metrics
@@ -38,6 +38,7 @@ from trainers.pictures import pictures
 CHECKPOINT_SECONDS = 60.0
 LAST_CHECKPOINT_SECONDS = 10.0  # encoding may take long, and may fail
 PICTURES = "pictures.npz"
+LATENTS = "latents.npz"
 
 
 class TrialRun:
@@ -234,6 +235,9 @@ class TrialRun:
             data=self.unit.data,
             device=self.device,
         )
+        if self.step == steps and (latents := latents_of(self.trial, arrays)):
+            path = self.folder.artifacts(self.trial.trial_id) / LATENTS
+            self.folder.write(path, _npz(np.savez, latents))
         path = self.folder.codes(self.trial.trial_id, self.step)
         self.folder.write(path, _npz(np.savez, arrays))
 

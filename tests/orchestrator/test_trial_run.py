@@ -148,6 +148,17 @@ class RaisingTraining(Training):
         raise RuntimeError("no such kernel")
 
 
+def test_a_scored_trial_leaves_what_its_latents_follow(tiny_grid: Any, tmp_path: Path) -> None:
+    grid = tiny_grid()
+    run = run_to_end(TrialRun(unit_of(grid, tmp_path / "tiny")))
+    with np.load(run.folder.codes(grid.trials[0].trial_id, 6)) as arrays:
+        codes = arrays["codes"][0].reshape(*[2] * 6, 2)
+    with np.load(run.folder.artifacts(grid.trials[0].trial_id) / "latents.npz") as arrays:
+        assert arrays["variance_ratios"].shape == (6, 2)
+        # y_B is the last factor; the middle of two positions is the second one.
+        np.testing.assert_array_equal(arrays["codes_along_y_B"], codes[1, 1, 1, 1, 1])
+
+
 def test_an_error_closes_the_attempt_with_its_traceback_and_is_raised(
     tiny_grid: Any, tmp_path: Path
 ) -> None:

@@ -1,0 +1,119 @@
+"""How sure a number over seeds is: bootstrap intervals, by scipy.stats.bootstrap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.stats import bootstrap
+
+CONFIDENCE = 0.95
+RESAMPLES = 2_000
+SEED = 0
+"""Of the resamples: a report that is made twice has the same numbers."""
+
+Statistic = Callable[..., Any]
+"""Of arrays along the last axis, or along `axis` where it takes one."""
+
+
+class Interval(NamedTuple):
+    """A statistic and its 95 % percentile interval; NaN bounds where there is one value only."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+def interval(values: Sequence[float] | pd.Series, statistic: Statistic = np.mean) -> Interval:
+    """Of one sample, the missing values left out; `statistic` takes an array and `axis`.
+
+    All NaN of none.
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    sample = sample[~np.isnan(sample)]
+    if len(sample) == 0:
+        return Interval(np.nan, np.nan, np.nan, 0)
+    if len(sample) == 1:
+        return Interval(float(statistic(sample)), np.nan, np.nan, 1)
+    return _resampled((sample,), statistic, paired=False, n=len(sample))
+
+
+def difference(
+    first: Sequence[float] | pd.Series,
+    second: Sequence[float] | pd.Series,
+    statistic: Statistic = np.mean,
+) -> Interval:
+    """Of statistic(first) - statistic(second), two independent samples; n is the smaller one's."""
+    a, b = (np.asarray(values, dtype=np.float64) for values in (first, second))
+    a, b = a[~np.isnan(a)], b[~np.isnan(b)]
+    n = min(len(a), len(b))
+    if n == 0:
+        return Interval(np.nan, np.nan, np.nan, 0)
+    if n == 1:
+        return Interval(float(statistic(a) - statistic(b)), np.nan, np.nan, 1)
+
+    def gap(x: npt.NDArray[Any], y: npt.NDArray[Any], axis: int = -1) -> Any:
+        return statistic(x, axis=axis) - statistic(y, axis=axis)
+
+    return _resampled((a, b), gap, paired=False, n=n)
+
+
+def paired(
+    first: Sequence[float] | pd.Series, second: Sequence[float] | pd.Series, statistic: Statistic
+) -> Interval:
+    """Of statistic(first, second) over pairs, such as a rank correlation of two columns of runs.
+
+    Pairs with a missing value are left out. Below three pairs there is no interval.
+    """
+    a, b = (np.asarray(values, dtype=np.float64) for values in (first, second))
+    there = ~(np.isnan(a) | np.isnan(b))
+    a, b = a[there], b[there]
+    if len(a) < 3:
+        value = float(statistic(a, b)) if len(a) == 2 else np.nan
+        return Interval(value, np.nan, np.nan, len(a))
+    return _resampled((a, b), statistic, paired=True, n=len(a))
+
+
+def _resampled(
+    samples: tuple[npt.NDArray[np.float64], ...], statistic: Statistic, *, paired: bool, n: int
+) -> Interval:
+    vectorized = not paired
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = bootstrap(
+            samples,
+            statistic,
+            paired=paired,
+            vectorized=vectorized,
+            n_resamples=RESAMPLES,
+            confidence_level=CONFIDENCE,
+            method="percentile",
+            rng=np.random.default_rng(SEED),
+        )
+        value = float(statistic(*samples))
+    spread = found.bootstrap_distribution
+    spread = spread[~np.isnan(spread)]  # of resamples without any variation
+    if len(spread) == 0:
+        return Interval(value, np.nan, np.nan, n)
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(spread, [tail, 1 - tail])
+    return Interval(value, float(low), float(high), n)
+
+
+def by_group(
+    rows: pd.DataFrame,
+    keys: Sequence[str],
+    value: str = "value",
+    statistic: Statistic = np.mean,
+) -> pd.DataFrame:
+    """A row a combination of `keys`: them, `value`, `low`, `high`, `n`, and `sd` (ddof 1)."""
+    found = []
+    grouped = rows.groupby(list(keys), dropna=False, sort=False, observed=True)[value]
+    for key, values in grouped:
+        over_seeds = interval(values, statistic)
+        found.append((*key, *over_seeds, float(values.std()) if over_seeds.n > 1 else float("nan")))
+    table = pd.DataFrame(found, columns=[*keys, "value", "low", "high", "n", "sd"])
+    return table.sort_values(list(keys), ignore_index=True)

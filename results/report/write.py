@@ -1,0 +1,36 @@
+"""A report from tables alone: which sections it has, and its page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from grids.reports import GENERIC, REPORTS
+from results.report import generic
+from results.report.blocks import Section
+from results.report.page import write_page
+from results.report.studies import Studies
+
+PAPERS: dict[str, Callable[[Studies], list[Section]]] = {}
+"""The sections of a paper, by the name of its report in grids.reports."""
+
+
+def sections_of(studies: Studies) -> list[Section]:
+    """Those of the papers that the grids name, in the order of the grids, and the generic ones."""
+    named = dict.fromkeys(grid.report for grid in studies.grids if grid.report != GENERIC)
+    return [section for name in named for section in PAPERS[name](studies)] + generic.sections(
+        studies
+    )
+
+
+def write_report(studies: Studies, out: Path) -> Path:
+    """Writes the report of these studies to a folder and gives its page's path."""
+    papers = dict.fromkeys(REPORTS[grid.report] for grid in studies.grids if grid.report != GENERIC)
+    lines = [
+        *papers,
+        *(f"{grid.study}: {grid.source}" for grid in studies.grids if grid.source),
+        f"Made on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC from the studies' tables.",
+    ]
+    title = ", ".join(grid.study for grid in studies.grids)
+    return write_page(sections_of(studies), out, title=title, lines=lines)
