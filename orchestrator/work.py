@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Set
+from collections.abc import Collection, Mapping, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -134,6 +134,23 @@ def wanted_scores(trial_id: str, step: int, steps: int, evaluate: Evaluate) -> s
         (trial_id, step, representation, metric, METRICS[metric].version, size, evaluate.seed)
         for metric in due_metrics(step, steps, evaluate)
         for representation in representations(metric, evaluate)
+    }
+
+
+def wanted_cell_scores(
+    models: Collection[str], steps: Mapping[str, int], evaluate: Evaluate
+) -> set[ScoreKey]:
+    """The scores that the grid asks of a cell with these models: none of a single one.
+
+    `steps` gives the length of each trial.
+    """
+    if len(models) < 2:
+        return set()
+    return {
+        (t, steps[t], "mean", metric, METRICS[metric].version, evaluate.final, evaluate.seed)
+        for t in models
+        for metric in evaluate.metrics
+        if CELL in TAKEN[metric]
     }
 
 

@@ -12,7 +12,7 @@ from grids.settings import Evaluate
 from metrics import METRICS
 from metrics.table import CodeTable
 from orchestrator import scoring
-from orchestrator.scoring import FILES_A_TASK, MAX_FAILURES, ScoringQueue, sampled, score_files
+from orchestrator.scoring import FILES_A_TASK, MAX_FAILURES, ScoringQueue, score_files
 from results import lease, load
 from results.store import StudyFolder
 
@@ -135,17 +135,3 @@ def test_a_driver_of_an_older_epoch_deletes_no_codes(
     with pytest.raises(lease.Fenced):
         queue.drop_settled()
     assert queue.files() == {"t-20.npz"}
-
-
-def test_a_sample_is_one_draw_of_the_posterior() -> None:
-    generator = np.random.default_rng(0)
-    mean = generator.normal(size=(2, 5000, 3)).astype(np.float32)
-    logvar = generator.normal(size=(2, 5000, 3)).astype(np.float32)
-    table = CodeTable(mean, (50, 100), logvar)
-    draw = sampled(table, seed=1).codes
-    assert draw.dtype == np.float32
-    noise = (draw - mean) / np.exp(logvar / 2)
-    assert abs(noise.mean()) < 4.5 / np.sqrt(noise.size)
-    assert noise.std() == pytest.approx(1, abs=4.5 / np.sqrt(2 * noise.size))
-    assert np.array_equal(draw, sampled(table, seed=1).codes)
-    assert not np.array_equal(draw, sampled(table, seed=2).codes)
