@@ -135,11 +135,6 @@ def _check_metrics(
                 )
         codes = {shape for metric in evaluate.metrics for shape in METRICS[metric]}
         sampled = "sampled" in evaluate.representations and codes & {TABLE, VOTES}
-        if sampled and not trial.dataset.factor_sizes:
-            raise DocumentError(
-                blocks["evaluate"].value["representations"].at,
-                f"votes are scored by their mean codes, as {trial.dataset.name} is; valid: [mean]",
-            )
         if trial.framework.posterior:
             continue
         if sampled:

@@ -39,7 +39,8 @@ def distance_correlation(
     distance_correlation_rcorr_*, _lcorr_*: Spearman's and Pearson's correlation of the 2 x triplets
         x repeats pairs of distances, from -1 to 1; 0 where one of the two never varies.
     distance_correlation_rsame_*: the share of triplets in which both kinds of distance are ordered
-        alike: p is nearer in both, n is nearer in both, or both are equal (to the last bit).
+        alike: p is nearer in both, n is nearer in both, or both are equal. Equal to the last bit:
+        codes i / (n - 1) in float32 have steps that differ in it, so that perfect ones get .97.
     ..._l1_factor, _l2_factor: along factors, combined as their geometric mean, which is 0 with a
         factor of 0 or less, where disent has NaN. ..._l1_global, _l2_global: globally.
     distance_correlation_linear_ratio: along factors, the largest eigenvalue of the covariance of a

@@ -98,11 +98,15 @@ def _parameter(field: Field) -> Row:
     return {
         "name": "memory" if in_bytes else field.name,
         "required": field.required,
-        "default": None if field.required else field.default,
+        "default": None if field.required else _plain(field.default),
         "choices": None if field.choices is None else list(field.choices),
         "valid": "a number and a unit, as in 2GiB, or null" if in_bytes else field.what,
         "description": field.description,
     }
+
+
+def _plain(default: Any) -> Any:
+    return list(default) if isinstance(default, tuple) else default
 
 
 def listed_metrics() -> list[Row]:
@@ -225,7 +229,7 @@ def traits(row: Row) -> str:
 
 
 def goodness(row: Row) -> str:
-    """The range of a metric's value, and which way is better."""
+    """The range of a metric's own value, the first score, and which way is better."""
     low, high = (
         end if value is None else f"{value:g}"
         for end, value in zip(("-inf", "inf"), row["value_range"], strict=True)
@@ -272,7 +276,8 @@ def markdown(what: str) -> str:
 def _in_short(parameter: Row) -> str:
     """`k_rule` orig (or uniform, fixed)."""
     default = default_of(parameter)
-    others = [choice for choice in parameter["choices"] or () if choice != default]
+    many = isinstance(parameter["default"], list)  # of names that stand in a table of their own
+    others = [c for c in parameter["choices"] or () if c != default and not many]
     return f"`{parameter['name']}` {default}" + (f" (or {', '.join(others)})" if others else "")
 
 
@@ -297,7 +302,7 @@ def spelled(value: Any) -> str:
     """A default as a grid file would spell it."""
     if isinstance(value, float):
         return f"{value:g}"
-    if isinstance(value, tuple):
+    if isinstance(value, list):
         return f"[{', '.join(map(spelled, value))}]"
     return value if isinstance(value, str) else shown(value)
 

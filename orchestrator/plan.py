@@ -16,7 +16,13 @@ from orchestrator import machine
 from orchestrator.data_check import check_prepared
 from orchestrator.data_sets import missing_datasets, missing_network
 from orchestrator.scoring import ScoredKeys
-from orchestrator.work import ScoreKey, cells_of, wanted_cell_scores, wanted_scores
+from orchestrator.work import (
+    ScoreKey,
+    cells_of,
+    final_scores,
+    wanted_cell_scores,
+    wanted_scores,
+)
 from results.lease import LeaseHeld
 from results.schema import SchemaError
 from results.store import FINAL, StudyFolder
@@ -90,8 +96,8 @@ def make_plan(grid: Grid, out: Path, data: DataFolder) -> Plan:
         adoptable=len(adoptable),
         steps=sum(steps.values()),
         steps_left=sum(steps_left.values()),
-        scores=len(scores),
-        scores_left=len(scores - scored),
+        scores=len(final_scores(scores, grid.evaluate)),
+        scores_left=len(final_scores(scores - scored, grid.evaluate)),
         device=device,
         hours=hours_left(left, steps_left, seconds_a_step(out, device)),
         disk_gb=sum(map(disk_mb, grid.trials)) / 1000,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -11,9 +10,8 @@ import metrics
 from grids.fields import instead
 from metrics import METRICS
 from metrics.npz import read_npz
-from metrics.table import CodeTable
 from orchestrator.errors import InputError
-from orchestrator.scoring import one_thread
+from orchestrator.scoring import one_thread, sampled
 
 QUICK_SECONDS = 60
 Representation = Literal["mean", "sampled"]
@@ -40,9 +38,7 @@ def score_file(
     try:
         data = read_npz(path)
         if representation == "sampled":
-            if not isinstance(data, CodeTable):
-                raise InputError(f"{path}: votes are scored as they are; valid: mean")
-            data = dataclasses.replace(data, sampled=True)
+            data = sampled(data, seed)
         wanted = list(dict.fromkeys(names)) or [
             name
             for name in metrics.metrics_for(metrics.shape_of(data))

@@ -335,8 +335,7 @@ def _score_file(
                 data = read.get((what, "mean")) or READ[what](file.path)
                 read[what, "mean"] = data
                 if what == "codes" and representation == "sampled":
-                    assert isinstance(data, CodeTable), "grids refuse sampled codes of votes"
-                    data = dataclasses.replace(data, sampled=True)
+                    data = sampled(data, seed)
                 read[what, representation] = data
             data = read[what, representation]
             values = metrics.score(metric, data, size=size, seed=seed)
@@ -363,3 +362,9 @@ def encoded(data: Data) -> dict[str, int | None]:
     if isinstance(data, Votes):
         return {"cells": data.codes.shape[0], "draws": data.codes.shape[1]}
     return {"cells": data.codes.shape[1], "draws": data.codes.shape[0]}
+
+
+def sampled(data: Data, seed: int) -> CodeTable | Votes:
+    """The `sampled` representation: of a table drawn at each look-up, of votes here."""
+    assert isinstance(data, CodeTable | Votes)
+    return data.drawn(seed) if isinstance(data, Votes) else dataclasses.replace(data, sampled=True)
