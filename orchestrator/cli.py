@@ -12,7 +12,7 @@ import shlex
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -220,9 +220,9 @@ def score(
         Path,
         typer.Argument(
             help="codes float [N, Z], row i = factor index i, last factor fastest; "
-            "factor_sizes int [F]; optional logvar. Or votes float [V, I, Z], the images of a vote "
-            "sharing a factor; labels int [V], which one, from 0; optional codes float [G, Z], of "
-            "images of all kinds.",
+            "factor_sizes int [F]; optional logvar, for --representation sampled. Or votes float "
+            "[V, I, Z], the images of a vote sharing a factor; labels int [V], which one, from 0; "
+            "optional codes float [G, Z], of images of all kinds.",
             metavar="FILE.npz",
         ),
     ],
@@ -233,39 +233,37 @@ def score(
             "and that take a minute at most."
         ),
     ] = None,
+    representation: Annotated[
+        Literal["mean", "sampled"],
+        typer.Option(help="The codes as they are, or one draw of each posterior, by its logvar."),
+    ] = "mean",
     seed: Annotated[int, typer.Option(help="Seed of what the metrics draw.", min=0)] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Score a representation that was made elsewhere."""
+    """Score a representation that was made elsewhere, at full size."""
+    from rich.progress import Progress, SpinnerColumn, TextColumn
     from rich.table import Table
 
-    import metrics
-    from metrics.npz import read_npz
-    from orchestrator.scoring import one_thread
+    from orchestrator.score import score_file
 
-    def quick_metrics(shape: metrics.Shape) -> list[str]:
-        names = metrics.metrics_for(shape)
-        return [name for name in names if metrics.METRICS[name].cost_seconds <= 60]
-
-    for name in metric or ():
-        if name not in metrics.METRICS:
-            raise InputError(f"--metric {name}: valid: {', '.join(metrics.METRICS)}")
-    try:
-        data = read_npz(file)
-        with one_thread():
-            scores = [
-                {"metric": name, "score": key, "value": value}
-                for name in metric or quick_metrics(metrics.shape_of(data))
-                for key, value in metrics.score(name, data, size="full", seed=seed).items()
-            ]
-    except ValueError as error:
-        raise InputError(str(error)) from None
+    scores = []
+    bar = Progress(SpinnerColumn(), TextColumn("{task.description}"), console=Console(stderr=True))
+    with bar if bar.console.is_terminal else contextlib.nullcontext():
+        said = bar.add_task("scoring")
+        for row in score_file(file, metric or [], representation=representation, seed=seed):
+            scores.append(row)
+            bar.update(said, description=f"scoring: {row.metric} is done")
     if as_json:
-        typer.echo(json.dumps({"file": str(file), "seed": seed, "scores": scores}))
+        made_of = {"file": str(file), "representation": representation, "size": "full"}
+        typer.echo(
+            json.dumps({**made_of, "seed": seed, "scores": [row._asdict() for row in scores]})
+        )
         return
-    shown = Table("metric", "score", "value")
+    shown = Table(box=None)
+    shown.add_column("score", overflow="fold")
+    shown.add_column("value", justify="right", no_wrap=True)
     for row in scores:
-        shown.add_row(str(row["metric"]), str(row["score"]), f"{row['value']:.6f}")
+        shown.add_row(row.score, f"{row.value:.6f}")
     console.print(shown)
 
 
@@ -337,10 +335,26 @@ def parameters(as_json: AsJson = False) -> None:
     _list("parameters", as_json)
 
 
-@app.command(epilog="Example: latentgrid metrics --json")
-def metrics(as_json: AsJson = False) -> None:
-    """Every metric: what it takes, its range and direction, its cost, and where it is published."""
-    _list("metrics", as_json)
+@app.command(epilog="Example: latentgrid metrics dci")
+def metrics(
+    name: Annotated[
+        str | None, typer.Argument(help="A metric: its definition too.", metavar="[NAME]")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Every metric by the name that `evaluate: {metrics: [...]}` of a grid file takes.
+
+    What it is computed from, range and direction of its own value, which is the first of its
+    scores, its cost and its source. With NAME: how all its scores are defined.
+    """
+    from orchestrator.catalogue import metric_view
+
+    if name is None:
+        _list("metrics", as_json)
+    elif as_json:
+        raise InputError("metrics NAME --json: valid: one of them; --json has all metrics")
+    else:
+        console.print(metric_view(name))
 
 
 def _list(what: str, as_json: bool) -> None:

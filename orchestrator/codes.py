@@ -1,8 +1,8 @@
 """What a trial leaves for its scores: codes and terms, the arrays of one .npz file.
 
 It has what the metrics that are due take: `codes` and `factor_sizes` of a factor grid, or
-`votes`, `labels` and `codes` of images of all kinds; `evidence_*` of the evidence; `inception_*`,
-moments of the features of real and of made images.
+`votes`, `labels` and `codes` of images of all kinds, with log-variances; `evidence_*` of the
+evidence; `inception_*`, moments of the features of real and of made images.
 """
 
 from __future__ import annotations
@@ -77,6 +77,8 @@ def codes_of(
             "labels": votes.factors.numpy(),
             "codes": sample.mean[0],
         }
+        if encoded.logvar is not None and sample.logvar is not None:
+            arrays |= {"votes_logvar": encoded.logvar, "codes_logvar": sample.logvar[0]}
     if EVIDENCE in shapes:
         images = METRICS["elbo"].sizes[size]["images"]  # the same for all of them
         found = evaluate(model, dataset, trial, images=images, device=device)

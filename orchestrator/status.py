@@ -10,7 +10,7 @@ import pandas as pd
 
 from grids.load import Grid, load_grid
 from metrics import METRICS
-from orchestrator.work import wanted_scores
+from orchestrator.work import cells_of, final_scores, wanted_cell_scores, wanted_scores
 from results.analysis.swept import swept_parameters
 from results.hours import account, by_stage
 from results.store import StudyFolder
@@ -94,7 +94,11 @@ def status_of(grid: Grid, frames: Frames, checkpoints: Mapping[str, int]) -> Sta
     left = sum(steps.values()) - done
     to_score = set(steps) - set(trials[trials["status"] == "diverged"]["trial_id"])
     final = frames.scores[frames.scores["step"] == frames.scores["trial_id"].map(steps)]
-    wanted = len(to_score) * len(wanted_scores("", 1, 1, grid.evaluate))
+    of_a_trial = final_scores(wanted_scores("", 1, 1, grid.evaluate), grid.evaluate)
+    wanted = len(to_score) * len(of_a_trial) + sum(
+        len(wanted_cell_scores(to_score.intersection(cell), steps, grid.evaluate))
+        for cell in set(cells_of(grid).values())
+    )
     keys = ["trial_id", "representation", "metric"]
     asked = final[
         (final["size"] == grid.evaluate.final)

@@ -276,3 +276,27 @@ def test_scoring_never_copies_the_table(name: str) -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < table.codes.nbytes / 2
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in (*DEAR, "downstream") else [])
+        for name in metrics_for("table")
+    ],
+)
+def test_sampled_scores_are_those_of_a_new_draw_for_every_row(name: str) -> None:
+    """Of a small grid, whose cells all come up often: against a table of 300 draws of each."""
+    rng = np.random.default_rng(0)
+    mean = codes("mixed")[:1].astype(np.float32)
+    logvar = np.full_like(mean, -1.0)
+    sampled = CodeTable(mean, SIZES, logvar, sampled=True)
+    noise = rng.standard_normal((300, *mean.shape[1:]), dtype=np.float32)
+    drawn = CodeTable(mean + np.exp(-0.5, dtype=np.float32) * noise, SIZES)
+    found = [
+        np.array([list(tiny(name, table, seed, cap=10**9).values()) for seed in range(3)])
+        for table in (sampled, drawn)
+    ]
+    spread = np.sqrt(sum(values.var(axis=0, ddof=1) / 3 for values in found))
+    apart = np.abs(found[0].mean(axis=0) - found[1].mean(axis=0))
+    assert np.all(apart <= 5 * spread + 0.02 * np.abs(found[1].mean(axis=0)) + 0.005)

@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
 from metrics.explicitness import explicitness, mean_area, probabilities, standardised
-from metrics.table import CodeTable, codes_at, draw_rows, factors_at, generator
+from metrics.table import CodeTable, draw_rows, factors_at, generator
 from tests.reference.dci import GRIDS, KINDS, codes_of
 
 Doubles = npt.NDArray[np.float64]
@@ -39,13 +39,15 @@ def plain_explicitness(table: CodeTable, seed: int, **solver: float) -> tuple[fl
     """(test, train) by scikit-learn alone, on the rows that `explicitness` draws."""
     rng = generator(seed, "explicitness")
     train, test = (draw_rows(table, rng, samples) for samples in FAST.values())
-    scaler = StandardScaler().fit(codes_at(table, train))
+    scaler = StandardScaler().fit(table.rows[train].astype(np.float64))
     areas = []
     for k in table.varying:
         model = LogisticRegression(**solver)
-        model.fit(scaler.transform(codes_at(table, train)), factors_at(table, train)[k])
+        model.fit(
+            scaler.transform(table.rows[train].astype(np.float64)), factors_at(table, train)[k]
+        )
         for rows in test, train:
-            told = model.predict_proba(scaler.transform(codes_at(table, rows)))
+            told = model.predict_proba(scaler.transform(table.rows[rows].astype(np.float64)))
             labels = np.eye(table.factor_sizes[k])[factors_at(table, rows)[k]]
             areas.append(roc_auc_score(labels, told, average="macro"))
     return float(np.mean(areas[::2])), float(np.mean(areas[1::2]))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import mutual_info_score
 
 from metrics import score
-from metrics.table import CodeTable, codes_at, draw_rows, generator
+from metrics.table import CodeTable, draw_rows, generator
 from metrics.unsupervised import (
     gaussian_total_correlation,
     gaussian_wasserstein,
@@ -52,7 +52,7 @@ def plain_scores(codes: Doubles) -> dict[str, float]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_agrees_with_the_definitions_on_the_same_sample(grid: str, kind: str) -> None:
     table = table_of(kind, grid)
-    codes = codes_at(table, draw_rows(table, generator(3, "unsupervised"), 10_000))
+    codes = table.rows[draw_rows(table, generator(3, "unsupervised"), 10_000)].astype(np.float64)
     scores = score("unsupervised", table, size="full", seed=3)
     expected = plain_scores(codes)
     assert {name: scores[name] for name in expected} == pytest.approx(expected, abs=1e-6)

@@ -1,6 +1,6 @@
 """Modularity, explicitness and the BetaVAE score as they are defined, on tables of four grids.
 
-    python -m tests.reference.linear > tests.reference.linear.json
+    python -m tests.reference.linear > tests/reference/linear.json
 
 takes half a minute of one core; 10,000 and 5,000 samples or points, as Locatello et al. 2019, and
 scikit-learn's models with its defaults.
