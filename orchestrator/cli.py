@@ -411,6 +411,34 @@ def traversals(
     _say(f"drawn: {out}")
 
 
+@app.command(epilog="Example: latentgrid export runs/quickstart --tensorboard events")
+def export(
+    study_dir: StudyDir,
+    csv: Annotated[
+        Path | None, typer.Option(help="Write the tables here as CSV files.", metavar="DIR")
+    ] = None,
+    tensorboard: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write curves and scores here, a TensorBoard run a trial.", metavar="DIR"
+        ),
+    ] = None,
+) -> None:
+    """Write a study's tables for other programs; a study that runs gives what is there."""
+    from results.export import export_csv, export_tensorboard
+    from results.tables import load
+
+    if csv is None and tensorboard is None:
+        raise InputError("export: says nothing to write; valid: --csv DIR, --tensorboard DIR, both")
+    _check_study(study_dir)
+    frames = load(study_dir)
+    if csv is not None:
+        for path in export_csv(frames, csv):
+            _say(f"written: {path}")
+    if tensorboard is not None:
+        _say(f"written: {export_tensorboard(frames, tensorboard):,} runs below {tensorboard}")
+
+
 @app.command(epilog="Example: latentgrid compact runs/quickstart")
 def compact(study_dir: StudyDir) -> None:
     """Merge a finished study's many small files into its tables; readers notice nothing."""

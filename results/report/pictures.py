@@ -67,7 +67,8 @@ def traversal_sheet(path: Path, trial: pd.Series, *, most_latents: int | None = 
     top.set_title("one latent at a time, in standard deviations of the prior", fontsize="medium")
     bottom.imshow(tiled(np.stack([originals, reconstructions])), cmap="gray", vmin=0, vmax=255)
     bottom.set_xticks([])
-    bottom.set_yticks([cell * 0.5, cell * 1.5], ["originals", "reconstructions"])
+    bottom.set_yticks([])
+    bottom.set_title("images, and below them what is made of them", fontsize="medium")
     for axes in (top, bottom):
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0, labelsize="small")
