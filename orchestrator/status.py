@@ -133,13 +133,7 @@ def score_summary(grid: Grid, frames: Frames) -> pd.DataFrame:
     """
     rows = pd.DataFrame([{"trial_id": t.trial_id, **t.columns()} for t in grid.trials])
     steps = {trial.trial_id: trial.steps for trial in grid.trials}
-    derived = ("trial_id", "seed", "beta_sum", "beta_mean")
-    swept = [
-        name
-        for name in rows.columns
-        if name not in derived and rows[name].astype(str).nunique() > 1
-    ]
-    swept = [name for name in swept if not _follows(rows, name, name.partition(".")[0], swept)]
+    swept = [name for name in swept_parameters(rows) if name != "seed"]
     if len(swept) > MOST_COLUMNS:
         swept = [name for name in swept if not _follows(rows, name, "framework", swept)]
     scores = frames.scores
@@ -155,6 +149,21 @@ def score_summary(grid: Grid, frames: Frames) -> pd.DataFrame:
     grouped = joined.groupby([*swept, "score"], dropna=False, sort=False)["value"]
     table = grouped.agg(mean="mean", sd="std", n="count").reset_index()
     return table.sort_values([*swept, "score"], ignore_index=True, key=lambda c: c.map(str))
+
+
+def swept_parameters(rows: pd.DataFrame) -> list[str]:
+    """The columns of a grid's trials that tell them apart.
+
+    What follows from another one is left out: `beta_sum`, and a parameter that has one value for
+    each name of its part.
+    """
+    derived = ("trial_id", "beta_sum", "beta_mean")
+    swept = [
+        name
+        for name in rows.columns
+        if name not in derived and rows[name].astype(str).nunique() > 1
+    ]
+    return [name for name in swept if not _follows(rows, name, name.partition(".")[0], swept)]
 
 
 def _follows(rows: pd.DataFrame, name: str, part: str, swept: list[str]) -> bool:
