@@ -154,20 +154,24 @@ def score_summary(grid: Grid, frames: Frames) -> pd.DataFrame:
 def swept_parameters(rows: pd.DataFrame) -> list[str]:
     """The columns of a grid's trials that tell them apart.
 
-    What follows from another one is left out: `beta_sum`, and a parameter that has one value for
-    each name of its part.
+    What follows from another one is left out: `beta_sum`; a parameter that has one value for each
+    name of its part; the convention of beta, where it is only missing with beta itself.
     """
     derived = ("trial_id", "beta_sum", "beta_mean")
     swept = [
         name
         for name in rows.columns
-        if name not in derived and rows[name].astype(str).nunique() > 1
+        if name not in derived and rows[name].astype(str).nunique(dropna=False) > 1
     ]
-    return [name for name in swept if not _follows(rows, name, name.partition(".")[0], swept)]
+
+    def part(name: str) -> str:
+        return "framework" if name == "beta_convention" else name.partition(".")[0]
+
+    return [name for name in swept if not _follows(rows, name, part(name), swept)]
 
 
 def _follows(rows: pd.DataFrame, name: str, part: str, swept: list[str]) -> bool:
     """Whether a parameter has one value for each choice of a part that differs, too."""
     if name == part or part not in swept:
         return False
-    return bool((rows[name].astype(str).groupby(rows[part]).nunique() == 1).all())
+    return bool((rows[name].astype(str).groupby(rows[part]).nunique(dropna=False) == 1).all())
