@@ -1,0 +1,275 @@
+// The grid on a canvas of the size of its window, drawn anew for what is scrolled into it.
+
+import { drawShare, drawState, palette } from "./colours.js";
+
+const ROW = 18;
+const HEAD = 16;
+const NARROWEST = 2.5;
+const WIDEST = 28;
+const GROUP_GAP = 6;
+const FONT = "12px system-ui, sans-serif";
+
+export class Matrix {
+  /** `onPoint(index | -1, x, y)` is told the cell under pointer or cursor, `onOpen(index, event)`. */
+  constructor(element, { onPoint, onOpen }) {
+    this.element = element;
+    this.canvas = document.createElement("canvas");
+    this.space = document.createElement("div");
+    this.space.append(this.canvas); // which sticks to the corner of what is scrolled
+    element.append(this.space);
+    this.cursor = null; // [row, column]
+    this.layout = { rows: [], columns: [], cells: new Int32Array(0) };
+    element.addEventListener("scroll", () => this.draw());
+    new ResizeObserver(() => this.resize()).observe(element);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
+    this.canvas.addEventListener("pointermove", (event) => {
+      const index = this.at(event.offsetX, event.offsetY);
+      element.classList.toggle("pointing", index >= 0);
+      onPoint(index, event.clientX, event.clientY);
+    });
+    this.canvas.addEventListener("pointerleave", () => onPoint(-1));
+    for (const type of ["click", "auxclick"]) {
+      this.canvas.addEventListener(type, (event) => {
+        const index = this.at(event.offsetX, event.offsetY);
+        if (index >= 0 && event.button < 2) onOpen(index, event);
+      });
+    }
+    element.addEventListener("keydown", (event) => this.key(event, onPoint, onOpen));
+    element.addEventListener("blur", () => onPoint(-1));
+  }
+
+  /** `paint(index)` gives letter, progress, and the share of the scale, or null for the state. */
+  show(layout, paint) {
+    this.layout = layout;
+    this.paint = paint;
+    if (this.cursor && this.cellAt(...this.cursor) === undefined) this.cursor = null;
+    this.resize();
+  }
+
+  resize() {
+    const { rows, columns } = this.layout;
+    const width = this.element.clientWidth;
+    const context = this.canvas.getContext("2d");
+    context.font = FONT;
+    const widest = Math.max(0, ...rows.map((row) => context.measureText(label(row)).width));
+    this.gutter = Math.ceil(Math.min(widest + 12, Math.max(90, width * 0.3)));
+    this.head = columns[0]?.length ? columns[0].length * HEAD + 4 : 0;
+    // A gap before each column where an outer parameter changes.
+    let gaps = 0;
+    const lefts = columns.map((column, i) => {
+      const outer = column.length > 1 && i > 0;
+      if (outer && column[0].code !== columns[i - 1][0].code) gaps += GROUP_GAP;
+      return gaps;
+    });
+    const room = (width - this.gutter - gaps - 4) / Math.max(columns.length, 1);
+    const fitting = room < 6 ? room : Math.floor(room);
+    this.cellWidth = Math.min(Math.max(fitting, NARROWEST), WIDEST);
+    // Whole pixels, or edges blur.
+    this.lefts = lefts.map((gap, i) => this.gutter + gap + Math.round(i * this.cellWidth));
+    const fullWidth = (this.lefts.at(-1) ?? 0) + this.cellWidth + 2;
+    const fullHeight = this.head + rows.length * ROW + 4;
+    this.height = Math.min(fullHeight, Math.max(320, innerHeight * 0.75));
+    this.element.style.height = `${this.height + (fullWidth > width ? 18 : 2)}px`;
+    this.space.style.width = `${fullWidth}px`;
+    this.space.style.height = `${fullHeight}px`;
+    const ratio = devicePixelRatio;
+    this.canvas.width = Math.round(width * ratio);
+    this.canvas.height = Math.round(this.height * ratio);
+    this.canvas.style.width = `${width}px`;
+    this.canvas.style.height = `${this.height}px`;
+    this.draw();
+  }
+
+  draw() {
+    const { rows, columns } = this.layout;
+    const context = this.canvas.getContext("2d");
+    const colours = palette();
+    const { scrollLeft, scrollTop } = this.element;
+    const width = this.canvas.width / devicePixelRatio;
+    context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
+    context.clearRect(0, 0, width, this.height);
+    const gap = this.cellWidth >= 5 ? 1 : 0;
+    const cell = Math.ceil(this.cellWidth) - gap;
+    const first = Math.max(0, Math.floor(scrollTop / ROW));
+    const last = Math.min(rows.length, Math.ceil((scrollTop + this.height - this.head) / ROW) + 1);
+    context.save();
+    context.beginPath();
+    context.rect(this.gutter, this.head, width - this.gutter, this.height - this.head);
+    context.clip();
+    for (let row = first; row < last; row++) {
+      const y = this.head + row * ROW - scrollTop + 2;
+      for (let column = 0; column < columns.length; column++) {
+        const x = this.lefts[column] - scrollLeft;
+        if (x + this.cellWidth < this.gutter || x > width) continue;
+        const index = this.layout.cells[row * columns.length + column];
+        if (index < 0) continue;
+        const { letter, progress, share } = this.paint(index);
+        if (share === null) {
+          drawState(context, colours, letter, x, y, cell, ROW - 4, progress);
+        } else {
+          drawShare(context, colours, share, x, y, cell, ROW - 4);
+        }
+      }
+    }
+    this.drawCursor(context, colours, scrollLeft, scrollTop);
+    context.restore();
+    this.drawLabels(context, colours, first, last, scrollLeft, scrollTop, width);
+  }
+
+  drawCursor(context, colours, scrollLeft, scrollTop) {
+    if (!this.cursor || document.activeElement !== this.element) return;
+    const [row, column] = this.cursor;
+    context.strokeStyle = colours.focus;
+    context.lineWidth = 2;
+    const y = this.head + row * ROW - scrollTop;
+    context.strokeRect(this.lefts[column] - scrollLeft - 1, y, this.cellWidth + 2, ROW);
+  }
+
+  drawLabels(context, colours, first, last, scrollLeft, scrollTop, width) {
+    const { rows, columns } = this.layout;
+    context.font = FONT;
+    context.textBaseline = "middle";
+    context.textAlign = "right";
+    context.save();
+    context.beginPath();
+    context.rect(0, this.head, this.gutter, this.height - this.head);
+    context.clip();
+    for (let row = first; row < last; row++) {
+      const text = fitted(context, label(rows[row]), this.gutter - 8);
+      context.fillStyle = this.cursor?.[0] === row ? colours.text : colours.muted;
+      context.fillText(text, this.gutter - 6, this.head + row * ROW - scrollTop + ROW / 2);
+    }
+    context.restore();
+    context.save();
+    context.beginPath();
+    context.rect(this.gutter, 0, width - this.gutter, this.head);
+    context.clip();
+    context.textAlign = "left";
+    context.fillStyle = colours.muted;
+    for (let level = 0; level < (columns[0]?.length ?? 0); level++) {
+      this.drawHeads(context, level, scrollLeft);
+    }
+    context.restore();
+  }
+
+  /** Each value of a parameter once over the columns that share it, as far as there is room. */
+  drawHeads(context, level, scrollLeft) {
+    const { columns } = this.layout;
+    const y = level * HEAD + HEAD / 2;
+    const edge = (depth, start) => {
+      const same = (column) => columns[start].slice(0, depth).every((p, i) => p.code === column[i].code);
+      let end = start + 1;
+      while (end < columns.length && same(columns[end])) end++;
+      return [end, this.lefts[end - 1] + this.cellWidth - scrollLeft];
+    };
+    let free = -Infinity; // where the label before ends
+    let [groupEnd, groupRight] = [0, 0]; // of the columns that share the outer values
+    for (let start = 0; start < columns.length; ) {
+      const outer = start >= groupEnd;
+      if (outer) [groupEnd, groupRight] = edge(level, start);
+      const [end, right] = edge(level + 1, start);
+      const { word } = columns[start][level];
+      // Of numbers in a row the first says of which parameter they are.
+      const text = outer ? word : word.split(" ").pop();
+      const left = this.lefts[start] - scrollLeft;
+      const single = end - start === 1;
+      const at = single ? left : Math.max(left, this.gutter);
+      const room = (single ? groupRight : right) - at;
+      const drawn = single && context.measureText(text).width > room ? "" : fitted(context, text, room);
+      if (drawn && at >= free && right > this.gutter) {
+        context.fillText(drawn, at, y);
+        free = at + context.measureText(drawn).width + 6;
+      }
+      start = end;
+    }
+  }
+
+  /** The trial at a point of the element, -1 for none. */
+  at(x, y) {
+    const { columns } = this.layout;
+    if (x < this.gutter || y < this.head || y > this.height) return -1;
+    const row = Math.floor((y - this.head + this.element.scrollTop) / ROW);
+    const across = x + this.element.scrollLeft;
+    const column = this.lefts.findLastIndex((left) => left <= across);
+    if (column < 0 || across > this.lefts[column] + this.cellWidth) return -1;
+    return row * columns.length + column < this.layout.cells.length
+      ? this.layout.cells[row * columns.length + column]
+      : -1;
+  }
+
+  cellAt(row, column) {
+    return this.layout.columns[column] && this.layout.rows[row]
+      ? this.layout.cells[row * this.layout.columns.length + column]
+      : undefined;
+  }
+
+  /** The middle of a trial's cell in the element, scrolled into view. */
+  placeOf(index) {
+    const at = this.layout.cells.indexOf(index);
+    const width = this.layout.columns.length;
+    const [row, column] = [Math.floor(at / width), at % width];
+    this.reveal(row, column);
+    return [
+      this.lefts[column] - this.element.scrollLeft + this.cellWidth / 2,
+      this.head + row * ROW - this.element.scrollTop + ROW / 2,
+    ];
+  }
+
+  reveal(row, column) {
+    const { element } = this;
+    const top = row * ROW;
+    const bottom = top + ROW - (this.height - this.head);
+    element.scrollTop = Math.min(top, Math.max(bottom, element.scrollTop));
+    const left = this.lefts[column] - this.gutter;
+    const right = this.lefts[column] + this.cellWidth + 4 - element.clientWidth;
+    element.scrollLeft = Math.min(left, Math.max(right, element.scrollLeft));
+  }
+
+  key(event, onPoint, onOpen) {
+    const { rows, columns } = this.layout;
+    const moves = {
+      ArrowUp: [-1, 0],
+      ArrowDown: [1, 0],
+      ArrowLeft: [0, -1],
+      ArrowRight: [0, 1],
+      PageUp: [-10, 0],
+      PageDown: [10, 0],
+      Home: [0, -columns.length],
+      End: [0, columns.length],
+    };
+    if (event.key === "Enter" && this.cursor && this.cellAt(...this.cursor) >= 0) {
+      onOpen(this.cellAt(...this.cursor), event);
+    } else if (event.key in moves && rows.length > 0) {
+      const [down, across] = this.cursor ? moves[event.key] : [0, 0];
+      const [row, column] = this.cursor ?? [0, 0];
+      this.cursor = [
+        Math.min(Math.max(row + down, 0), rows.length - 1),
+        Math.min(Math.max(column + across, 0), columns.length - 1),
+      ];
+      this.reveal(...this.cursor);
+      this.draw();
+      const box = this.element.getBoundingClientRect();
+      const index = this.cellAt(...this.cursor);
+      const x = box.left + this.lefts[this.cursor[1]] - this.element.scrollLeft;
+      const y = box.top + this.head + this.cursor[0] * ROW - this.element.scrollTop;
+      onPoint(index, x + this.cellWidth, y + ROW);
+    } else {
+      return;
+    }
+    event.preventDefault();
+  }
+}
+
+function label(row) {
+  return row
+    .map((part) => part.word)
+    .filter((word) => word)
+    .join(", ");
+}
+
+function fitted(context, text, room) {
+  if (context.measureText(text).width <= room) return text;
+  let kept = text.length;
+  while (kept > 0 && context.measureText(`${text.slice(0, kept)}…`).width > room) kept--;
+  return kept > 1 ? `${text.slice(0, kept)}…` : "";
+}
