@@ -21,15 +21,15 @@ async def serve(root: Path, host: str, port: int, ready: Callable[[str], None]) 
 
     Port 0 is any free one. InputError where nothing can listen there.
     """
-    runner = web.AppRunner(make_app(root, host), access_log=None)
+    # A browser keeps its connections open; none holds anything that is worth waiting for.
+    runner = web.AppRunner(make_app(root, host), access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):  # Windows, where Ctrl-C cancels us
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     try:
-        # A browser keeps its connections open; none holds anything that is worth waiting for.
-        site = web.TCPSite(runner, host, port, shutdown_timeout=0.1)
+        site = web.TCPSite(runner, host, port)
         try:
             await site.start()
         except socket.gaierror as error:
