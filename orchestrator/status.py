@@ -67,11 +67,19 @@ def read_status(root: Path) -> tuple[Status, Grid, Frames]:
     return status_of(grid, frames, StudyFolder(root).checkpoint_steps()), grid, frames
 
 
-def status_of(grid: Grid, frames: Frames, checkpoints: Mapping[str, int]) -> Status:
+def status_of(
+    grid: Grid,
+    frames: Frames,
+    checkpoints: Mapping[str, int],
+    accounted: pd.DataFrame | None = None,
+) -> Status:
     """Of the trials of the grid; rows of trials that an earlier version of it had do not count.
 
-    `checkpoints` gives the steps that trials without a row have kept.
+    `checkpoints` gives the steps that trials without a row have kept, `accounted` what
+    results.hours.account says of the attempts, where it is known already.
     """
+    if accounted is None:
+        accounted = account(frames.attempts, frames.trials, frames.scores)
     steps = {trial.trial_id: trial.steps for trial in grid.trials}
     trials = frames.trials[frames.trials["trial_id"].isin(list(steps))]
     counts = trials["status"].value_counts()
@@ -101,7 +109,7 @@ def status_of(grid: Grid, frames: Frames, checkpoints: Mapping[str, int]) -> Sta
         & (final["seed"] == grid.evaluate.seed)
         & final["trial_id"].isin(list(to_score))
     ]
-    hours = by_stage(account(attempts, frames.trials, frames.scores))
+    hours = by_stage(accounted)
     return Status(
         study=grid.study,
         trials=len(steps),

@@ -93,7 +93,8 @@ class WatchedStudy:
             scores=scores.select(OF_SCORES).to_pandas(),
             attempts=attempts.to_pandas(),
         )
-        status = status_of(grid, frames, checkpoints)
+        accounted = account(frames.attempts, frames.trials, frames.scores)
+        status = status_of(grid, frames, checkpoints, accounted)
         outcomes = dict(zip(frames.trials["trial_id"], frames.trials["status"], strict=True))
         failed = frames.trials[frames.trials["status"] == "failed"]
         self._number += 1
@@ -108,7 +109,7 @@ class WatchedStudy:
             trials=trials,
             scores=scores,
             attempts=attempts,
-            accounted=account(frames.attempts, frames.trials, frames.scores),
+            accounted=accounted,
             errors=dict(zip(failed["trial_id"], failed["error"].fillna(""), strict=True)),
         )
         self._inputs = inputs

@@ -10,7 +10,7 @@ from orchestrator.dashboard.study import WatchedStudy
 from results.store import StudyFolder
 
 PAUSE_SECONDS = 2.0
-SHARE = 0.2
+SHARE = 1 / 3
 """Of the time at most a study is being read, however large it is or slow its disk."""
 OLDEST_SECONDS = 10.0
 """What is older is not shown: whoever asks first after a while waits for what is new."""

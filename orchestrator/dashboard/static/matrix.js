@@ -1,13 +1,11 @@
 // The grid on a canvas of the size of its window, drawn anew for what is scrolled into it.
 
 import { drawShare, drawState, palette } from "./colours.js";
+import { drawHeads, drawRowLabels, FONT, HEAD, rowLabel, ROW } from "./labels.js";
 
-const ROW = 18;
-const HEAD = 16;
 const NARROWEST = 2.5;
 const WIDEST = 28;
 const GROUP_GAP = 6;
-const FONT = "12px system-ui, sans-serif";
 
 export class Matrix {
   /** `onPoint(index | -1, x, y)` is told the cell under pointer or cursor, `onOpen(index, event)`. */
@@ -51,7 +49,7 @@ export class Matrix {
     const width = this.element.clientWidth;
     const context = this.canvas.getContext("2d");
     context.font = FONT;
-    const widest = Math.max(0, ...rows.map((row) => context.measureText(label(row)).width));
+    const widest = Math.max(0, ...rows.map((row) => context.measureText(rowLabel(row)).width));
     this.gutter = Math.ceil(Math.min(widest + 12, Math.max(90, width * 0.3)));
     this.head = columns[0]?.length ? columns[0].length * HEAD + 4 : 0;
     // A gap before each column where an outer parameter changes.
@@ -113,7 +111,8 @@ export class Matrix {
     }
     this.drawCursor(context, colours, scrollLeft, scrollTop);
     context.restore();
-    this.drawLabels(context, colours, first, last, scrollLeft, scrollTop, width);
+    drawRowLabels(context, colours, this, first, last);
+    drawHeads(context, colours, this, width);
   }
 
   drawCursor(context, colours, scrollLeft, scrollTop) {
@@ -123,65 +122,6 @@ export class Matrix {
     context.lineWidth = 2;
     const y = this.head + row * ROW - scrollTop;
     context.strokeRect(this.lefts[column] - scrollLeft - 1, y, this.cellWidth + 2, ROW);
-  }
-
-  drawLabels(context, colours, first, last, scrollLeft, scrollTop, width) {
-    const { rows, columns } = this.layout;
-    context.font = FONT;
-    context.textBaseline = "middle";
-    context.textAlign = "right";
-    context.save();
-    context.beginPath();
-    context.rect(0, this.head, this.gutter, this.height - this.head);
-    context.clip();
-    for (let row = first; row < last; row++) {
-      const text = fitted(context, label(rows[row]), this.gutter - 8);
-      context.fillStyle = this.cursor?.[0] === row ? colours.text : colours.muted;
-      context.fillText(text, this.gutter - 6, this.head + row * ROW - scrollTop + ROW / 2);
-    }
-    context.restore();
-    context.save();
-    context.beginPath();
-    context.rect(this.gutter, 0, width - this.gutter, this.head);
-    context.clip();
-    context.textAlign = "left";
-    context.fillStyle = colours.muted;
-    for (let level = 0; level < (columns[0]?.length ?? 0); level++) {
-      this.drawHeads(context, level, scrollLeft);
-    }
-    context.restore();
-  }
-
-  /** Each value of a parameter once over the columns that share it, as far as there is room. */
-  drawHeads(context, level, scrollLeft) {
-    const { columns } = this.layout;
-    const y = level * HEAD + HEAD / 2;
-    const edge = (depth, start) => {
-      const same = (column) => columns[start].slice(0, depth).every((p, i) => p.code === column[i].code);
-      let end = start + 1;
-      while (end < columns.length && same(columns[end])) end++;
-      return [end, this.lefts[end - 1] + this.cellWidth - scrollLeft];
-    };
-    let free = -Infinity; // where the label before ends
-    let [groupEnd, groupRight] = [0, 0]; // of the columns that share the outer values
-    for (let start = 0; start < columns.length; ) {
-      const outer = start >= groupEnd;
-      if (outer) [groupEnd, groupRight] = edge(level, start);
-      const [end, right] = edge(level + 1, start);
-      const { word } = columns[start][level];
-      // Of numbers in a row the first says of which parameter they are.
-      const text = outer ? word : word.split(" ").pop();
-      const left = this.lefts[start] - scrollLeft;
-      const single = end - start === 1;
-      const at = single ? left : Math.max(left, this.gutter);
-      const room = (single ? groupRight : right) - at;
-      const drawn = single && context.measureText(text).width > room ? "" : fitted(context, text, room);
-      if (drawn && at >= free && right > this.gutter) {
-        context.fillText(drawn, at, y);
-        free = at + context.measureText(drawn).width + 6;
-      }
-      start = end;
-    }
   }
 
   /** The trial at a point of the element, -1 for none. */
@@ -258,18 +198,4 @@ export class Matrix {
     }
     event.preventDefault();
   }
-}
-
-function label(row) {
-  return row
-    .map((part) => part.word)
-    .filter((word) => word)
-    .join(", ");
-}
-
-function fitted(context, text, room) {
-  if (context.measureText(text).width <= room) return text;
-  let kept = text.length;
-  while (kept > 0 && context.measureText(`${text.slice(0, kept)}…`).width > room) kept--;
-  return kept > 1 ? `${text.slice(0, kept)}…` : "";
 }
