@@ -146,7 +146,12 @@ class Dashboard:
         index = self._place(request, snapshot)
         view = await asyncio.to_thread(trial_view, snapshot, watched.folder, index)
         return self._page(
-            request, "trial.html", study=watched.folder.name, problem=snapshot.problem, **view
+            request,
+            "trial.html",
+            study=watched.folder.name,
+            problem=snapshot.problem,
+            single=self.studies.single,
+            **view,
         )
 
     async def curve(self, request: web.Request) -> web.Response:

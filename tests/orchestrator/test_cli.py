@@ -15,7 +15,7 @@ from metrics.table import CodeTable
 from metrics.votes import Votes
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ("plan", "run", "submit", "status", "score", "compact")
+COMMANDS = ("plan", "run", "submit", "status", "dashboard", "score", "compact")
 
 
 Command = Callable[..., subprocess.CompletedProcess[str]]

@@ -38,8 +38,8 @@ export function scaleColour(share) {
   return `rgb(${mix.map(Math.round).join(" ")})`;
 }
 
-/** A place on the scale; an empty frame for NaN, a finished trial without the score. */
-export function drawShare(context, colours, share, x, y, width, height) {
+/** A place on the scale, with the number where there is room; an empty frame for NaN. */
+export function drawShare(context, colours, share, number, x, y, width, height) {
   if (Number.isNaN(share)) {
     context.strokeStyle = colours.muted;
     context.lineWidth = 1;
@@ -47,7 +47,16 @@ export function drawShare(context, colours, share, x, y, width, height) {
   } else {
     context.fillStyle = scaleColour(share);
     context.fillRect(x, y, width, height);
+    if (width >= 40) write(context, number, share < 0.6 ? "#fff" : "#000", x, y, width, height);
   }
+}
+
+function write(context, text, colour, x, y, width, height) {
+  context.fillStyle = colour;
+  context.font = `600 ${Math.min(11, height - 3)}px system-ui, sans-serif`;
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  context.fillText(text, x + width / 2, y + height / 2 + 0.5);
 }
 
 /**
@@ -76,10 +85,7 @@ export function drawState(context, colours, letter, x, y, width, height, progres
     context.fillRect(x, y, width, height);
   }
   if (LETTERS[letter] && width >= 11) {
-    context.fillStyle = letter === "r" && progress < 0.6 ? colours.text : colours.ground;
-    context.font = `600 ${Math.min(11, height - 3)}px system-ui, sans-serif`;
-    context.textAlign = "center";
-    context.textBaseline = "middle";
-    context.fillText(LETTERS[letter], x + width / 2, y + height / 2 + 0.5);
+    const colour = letter === "r" && progress < 0.6 ? colours.text : colours.ground;
+    write(context, LETTERS[letter], colour, x, y, width, height);
   }
 }

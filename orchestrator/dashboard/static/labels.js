@@ -1,7 +1,6 @@
 // The words at the left of the grid and above it.
 
-export const ROW = 18; // pixels
-export const HEAD = 16;
+export const HEAD = 16; // pixels
 export const FONT = "12px system-ui, sans-serif";
 
 export function rowLabel(row) {
@@ -13,7 +12,7 @@ export function rowLabel(row) {
 
 /** Of the rows `first` to `last`; that of the cursor stands out. */
 export function drawRowLabels(context, colours, matrix, first, last) {
-  const { gutter, head, height, layout, cursor, element } = matrix;
+  const { gutter, head, height, layout, cursor, element, rowHeight } = matrix;
   context.save();
   context.font = FONT;
   context.textBaseline = "middle";
@@ -24,7 +23,7 @@ export function drawRowLabels(context, colours, matrix, first, last) {
   for (let row = first; row < last; row++) {
     const text = fitted(context, rowLabel(layout.rows[row]), gutter - 8);
     context.fillStyle = cursor?.[0] === row ? colours.text : colours.muted;
-    context.fillText(text, gutter - 6, head + row * ROW - element.scrollTop + ROW / 2);
+    context.fillText(text, gutter - 6, head + (row + 0.5) * rowHeight - element.scrollTop);
   }
   context.restore();
 }

@@ -1,10 +1,13 @@
 // The grid on a canvas of the size of its window, drawn anew for what is scrolled into it.
 
 import { drawShare, drawState, palette } from "./colours.js";
-import { drawHeads, drawRowLabels, FONT, HEAD, rowLabel, ROW } from "./labels.js";
+import { drawHeads, drawRowLabels, FONT, HEAD, rowLabel } from "./labels.js";
 
 const NARROWEST = 2.5;
-const WIDEST = 28;
+const WIDEST = 72;
+const ROW = 18;
+const ROOMY_ROW = 24; // of a small grid
+const FEW_ROWS = 24;
 const GROUP_GAP = 6;
 
 export class Matrix {
@@ -36,7 +39,7 @@ export class Matrix {
     element.addEventListener("blur", () => onPoint(-1));
   }
 
-  /** `paint(index)` gives letter, progress, and the share of the scale, or null for the state. */
+  /** `paint(index)` gives letter, progress, the share of the scale or null, and the number. */
   show(layout, paint) {
     this.layout = layout;
     this.paint = paint;
@@ -65,7 +68,8 @@ export class Matrix {
     // Whole pixels, or edges blur.
     this.lefts = lefts.map((gap, i) => this.gutter + gap + Math.round(i * this.cellWidth));
     const fullWidth = (this.lefts.at(-1) ?? 0) + this.cellWidth + 2;
-    const fullHeight = this.head + rows.length * ROW + 4;
+    this.rowHeight = rows.length <= FEW_ROWS ? ROOMY_ROW : ROW;
+    const fullHeight = this.head + rows.length * this.rowHeight + 4;
     this.height = Math.min(fullHeight, Math.max(320, innerHeight * 0.75));
     this.element.style.height = `${this.height + (fullWidth > width ? 18 : 2)}px`;
     this.space.style.width = `${fullWidth}px`;
@@ -88,24 +92,24 @@ export class Matrix {
     context.clearRect(0, 0, width, this.height);
     const gap = this.cellWidth >= 5 ? 1 : 0;
     const cell = Math.ceil(this.cellWidth) - gap;
-    const first = Math.max(0, Math.floor(scrollTop / ROW));
-    const last = Math.min(rows.length, Math.ceil((scrollTop + this.height - this.head) / ROW) + 1);
+    const first = Math.max(0, Math.floor(scrollTop / this.rowHeight));
+    const last = Math.min(rows.length, Math.ceil((scrollTop + this.height - this.head) / this.rowHeight) + 1);
     context.save();
     context.beginPath();
     context.rect(this.gutter, this.head, width - this.gutter, this.height - this.head);
     context.clip();
     for (let row = first; row < last; row++) {
-      const y = this.head + row * ROW - scrollTop + 2;
+      const y = this.head + row * this.rowHeight - scrollTop + 2;
       for (let column = 0; column < columns.length; column++) {
         const x = this.lefts[column] - scrollLeft;
         if (x + this.cellWidth < this.gutter || x > width) continue;
         const index = this.layout.cells[row * columns.length + column];
         if (index < 0) continue;
-        const { letter, progress, share } = this.paint(index);
+        const { letter, progress, share, number } = this.paint(index);
         if (share === null) {
-          drawState(context, colours, letter, x, y, cell, ROW - 4, progress);
+          drawState(context, colours, letter, x, y, cell, this.rowHeight - 4, progress);
         } else {
-          drawShare(context, colours, share, x, y, cell, ROW - 4);
+          drawShare(context, colours, share, number, x, y, cell, this.rowHeight - 4);
         }
       }
     }
@@ -120,15 +124,15 @@ export class Matrix {
     const [row, column] = this.cursor;
     context.strokeStyle = colours.focus;
     context.lineWidth = 2;
-    const y = this.head + row * ROW - scrollTop;
-    context.strokeRect(this.lefts[column] - scrollLeft - 1, y, this.cellWidth + 2, ROW);
+    const y = this.head + row * this.rowHeight - scrollTop;
+    context.strokeRect(this.lefts[column] - scrollLeft - 1, y, this.cellWidth + 2, this.rowHeight);
   }
 
   /** The trial at a point of the element, -1 for none. */
   at(x, y) {
     const { columns } = this.layout;
     if (x < this.gutter || y < this.head || y > this.height) return -1;
-    const row = Math.floor((y - this.head + this.element.scrollTop) / ROW);
+    const row = Math.floor((y - this.head + this.element.scrollTop) / this.rowHeight);
     const across = x + this.element.scrollLeft;
     const column = this.lefts.findLastIndex((left) => left <= across);
     if (column < 0 || across > this.lefts[column] + this.cellWidth) return -1;
@@ -151,14 +155,14 @@ export class Matrix {
     this.reveal(row, column);
     return [
       this.lefts[column] - this.element.scrollLeft + this.cellWidth / 2,
-      this.head + row * ROW - this.element.scrollTop + ROW / 2,
+      this.head + row * this.rowHeight - this.element.scrollTop + this.rowHeight / 2,
     ];
   }
 
   reveal(row, column) {
     const { element } = this;
-    const top = row * ROW;
-    const bottom = top + ROW - (this.height - this.head);
+    const top = row * this.rowHeight;
+    const bottom = top + this.rowHeight - (this.height - this.head);
     element.scrollTop = Math.min(top, Math.max(bottom, element.scrollTop));
     const left = this.lefts[column] - this.gutter;
     const right = this.lefts[column] + this.cellWidth + 4 - element.clientWidth;
@@ -191,8 +195,8 @@ export class Matrix {
       const box = this.element.getBoundingClientRect();
       const index = this.cellAt(...this.cursor);
       const x = box.left + this.lefts[this.cursor[1]] - this.element.scrollLeft;
-      const y = box.top + this.head + this.cursor[0] * ROW - this.element.scrollTop;
-      onPoint(index, x + this.cellWidth, y + ROW);
+      const y = box.top + this.head + this.cursor[0] * this.rowHeight - this.element.scrollTop;
+      onPoint(index, x + this.cellWidth, y + this.rowHeight);
     } else {
       return;
     }

@@ -106,11 +106,14 @@ export class Score {
     return this.column.higher_is_better ? share : 1 - share;
   }
 
-  /** `mig 0.41`, of one trial; empty for colours of states. */
+  /** Of one trial, for people; empty for colours of states. */
+  number(index) {
+    const value = this.column?.values[index] ?? null;
+    return value === null ? "" : short(value);
+  }
+
   words(index) {
-    if (!this.column) return "";
-    const value = this.column.values[index];
-    return `${this.chosen.name} ${value === null ? "–" : short(value)}`;
+    return this.column ? `${this.chosen.name} ${this.number(index) || "–"}` : "";
   }
 
   drawScale(element) {

@@ -60,6 +60,7 @@ function draw() {
     letter: state.states[index],
     progress: progress.get(index) ?? 0,
     share: score.shareOf(index, state.states[index]),
+    number: score.number(index),
   }));
   drawLegend(filtered);
   score.drawScale(byId("scale"));

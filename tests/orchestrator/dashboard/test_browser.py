@@ -171,11 +171,11 @@ def test_it_updates_itself(five: Any, serve: Any, page: Page) -> None:
     page.open(f"{root}study/five/#by=mig+mig")
     page.shown(5)
     cell = "return document.getElementById('matrix').matrix.paint(4)"
-    assert page.run(cell) == {"letter": "w", "progress": 0, "share": None}
+    assert page.run(cell) == {"letter": "w", "progress": 0, "share": None, "number": ""}
     five.end(five.ids["waiting"], "completed")
     five.score(five.ids["waiting"], 60, 1.0)
     page.wait(f"{cell}.share === 1")
-    assert page.run(cell)["letter"] == "c"
+    assert page.run(cell) == {"letter": "c", "progress": 0, "share": 1, "number": "1"}
     page.wait("return document.querySelector('.facts').textContent.includes('3 of 5')")
     assert "mean 0.75 of 2" in page.text("#scale")
     assert page.run("return document.querySelectorAll('#running .card svg').length") == 3
