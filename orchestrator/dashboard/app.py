@@ -15,7 +15,7 @@ import jinja2
 from aiohttp import web
 
 from orchestrator.dashboard import live
-from orchestrator.dashboard.cells import STATES, ScoreChoice, score_column
+from orchestrator.dashboard.cells import ScoreChoice, score_column
 from orchestrator.dashboard.exporter import exposition
 from orchestrator.dashboard.formats import FILTERS
 from orchestrator.dashboard.guard import add_headers, host_check
@@ -25,6 +25,7 @@ from orchestrator.dashboard.trial import score_curves, trial_view
 from orchestrator.dashboard.watching import Studies
 
 STATIC = Path(__file__).parent / "static"
+JSON = "application/json"
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -68,7 +69,7 @@ class Dashboard:
             lstrip_blocks=True,
         )
         self._pages.filters.update(FILTERS)
-        self._pages.globals.update(states=list(STATES.values()), drivers=DRIVERS)
+        self._pages.globals["drivers"] = DRIVERS
 
     async def read_ahead(self, app: web.Application) -> None:
         """A large study takes a second or two to read: that need not wait for its first viewer."""
@@ -82,55 +83,58 @@ class Dashboard:
         if self.studies.single:
             raise web.HTTPFound(f"study/{quote(self.studies.names()[0])}/")
         found = await self.studies.all()
-        rows = [
-            (
-                name,
-                watched.problem,
-                snapshot and (snapshot, counts_of(snapshot), hours_of(snapshot)),
-            )
-            for name, watched in found.items()
-            for snapshot in [watched.snapshot]
-        ]
-        return self._page(request, "index.html", root=self.studies.root, rows=rows)
+
+        def values() -> dict[str, Any]:
+            rows = [
+                (name, study.problem, now and (now, counts_of(now), hours_of(now)))
+                for name, study in found.items()
+                for now in [study.snapshot]
+            ]
+            return {"root": self.studies.root, "rows": rows}
+
+        return await self._page(request, "index.html", values)
 
     async def study(self, request: web.Request) -> web.Response:
         watched = await self._watched(request)
-        if watched.snapshot is None:
-            return self._unreadable(request, watched)
         snapshot = watched.snapshot
-        return self._page(
+        if snapshot is None:
+            values = {"study": watched.folder.name, "problem": watched.problem}
+            return await self._page(request, "unreadable.html", lambda: values, status=503)
+        return await self._page(
             request,
             "study.html",
-            snapshot=snapshot,
-            facts=facts_of(snapshot),
-            hours=hours_of(snapshot),
-            single=self.studies.single,
+            lambda: {
+                "snapshot": snapshot,
+                "facts": facts_of(snapshot),
+                "hours": hours_of(snapshot),
+                "single": self.studies.single,
+            },
         )
 
     async def grid(self, request: web.Request) -> web.Response:
         snapshot = await self._snapshot(request)
-        return self._json(request, await asyncio.to_thread(_dump, snapshot.cells.as_json()))
+        return await self._json(request, snapshot.cells.as_json)
 
     async def state(self, request: web.Request) -> web.Response:
         snapshot = await self._snapshot(request)
-        return await self._numbered(request, snapshot, lambda: live.state_json(snapshot))
+        # Not even made where the browser has it: a snapshot has one.
+        tag = f"{self._process}-{snapshot.number}"
+        body = b"" if _has(request, tag) else await _dumped(lambda: live.state_json(snapshot))
+        return _tagged(request, body, tag, JSON)
 
     async def scores(self, request: web.Request) -> web.Response:
         snapshot = await self._snapshot(request)
         choice = ScoreChoice(*(request.query.get(name, "") for name in ScoreChoice._fields))
-        if choice not in snapshot.choices or request.query.get("at") not in ("last", "best"):
+        at = request.query.get("at")
+        if choice not in snapshot.choices or at not in ("last", "best"):
             raise web.HTTPNotFound(text="no such score in this study\n")
-
-        def column() -> dict[str, Any]:
-            return score_column(
-                snapshot.scores,
-                snapshot.cells,
-                choice,
-                seed=snapshot.grid.evaluate.seed,
-                best=request.query["at"] == "best",
-            )
-
-        return await self._numbered(request, snapshot, column)
+        seed = snapshot.grid.evaluate.seed
+        return await self._json(
+            request,
+            lambda: score_column(
+                snapshot.scores, snapshot.cells, choice, seed=seed, best=at == "best"
+            ),
+        )
 
     async def curves(self, request: web.Request) -> web.Response:
         """Of `?trials=`, places in the grid with commas between."""
@@ -138,31 +142,31 @@ class Dashboard:
         known = snapshot.cells.trial_ids
         places = request.query.get("trials", "").split(",")
         ids = [known[int(p)] for p in places if p.isdecimal() and int(p) < len(known)]
-        found = await asyncio.to_thread(live.common_curves, watched.folder, ids)
-        return self._json(request, _dump(found))
+        return await self._json(request, lambda: live.common_curves(watched.folder, ids))
 
     async def trial(self, request: web.Request) -> web.Response:
         watched, snapshot = await self._watched(request), await self._snapshot(request)
         index = self._place(request, snapshot)
-        view = await asyncio.to_thread(trial_view, snapshot, watched.folder, index)
-        return self._page(
-            request,
-            "trial.html",
-            study=watched.folder.name,
-            problem=snapshot.problem,
-            single=self.studies.single,
-            **view,
+        values = {
+            "study": watched.folder.name,
+            "problem": snapshot.problem,
+            "single": self.studies.single,
+        }
+        return await self._page(
+            request, "trial.html", lambda: values | trial_view(snapshot, watched.folder, index)
         )
 
     async def curve(self, request: web.Request) -> web.Response:
         watched, snapshot = await self._watched(request), await self._snapshot(request)
         trial_id = snapshot.cells.trial_ids[self._place(request, snapshot)]
 
-        def both() -> dict[str, Any]:
-            terms = live.whole_curve(watched.folder, trial_id)
-            return {"terms": terms, "scores": score_curves(snapshot, trial_id)}
-
-        return self._json(request, _dump(await asyncio.to_thread(both)))
+        return await self._json(
+            request,
+            lambda: {
+                "terms": live.whole_curve(watched.folder, trial_id),
+                "scores": score_curves(snapshot, trial_id),
+            },
+        )
 
     async def metrics(self, request: web.Request) -> web.Response:
         studies = await self.studies.all()
@@ -187,35 +191,32 @@ class Dashboard:
         except ValueError:
             raise web.HTTPNotFound(text="no such trial in this study\n") from None
 
-    def _unreadable(self, request: web.Request, watched: WatchedStudy) -> web.Response:
-        page = self._page(
-            request, "unreadable.html", study=watched.folder.name, problem=watched.problem
-        )
-        page.set_status(503)
-        return page
-
-    def _page(self, request: web.Request, template: str, **values: Any) -> web.Response:
+    async def _page(
+        self,
+        request: web.Request,
+        template: str,
+        values: Callable[[], dict[str, Any]],
+        status: int = 200,
+    ) -> web.Response:
         # Relative, so that a proxy may serve the dashboard below a path of its own.
         base = "../" * (request.path.count("/") - 1) or "./"
-        text = self._pages.get_template(template).render(base=base, **values)
-        return _tagged(request, text.encode(), _digest(text.encode()), "text/html")
 
-    def _json(self, request: web.Request, body: bytes) -> web.Response:
-        return _tagged(request, body, _digest(body), "application/json")
+        def rendered() -> bytes:
+            return self._pages.get_template(template).render(base=base, **values()).encode()
 
-    async def _numbered(
-        self, request: web.Request, snapshot: Snapshot, make: Callable[[], Any]
-    ) -> web.Response:
-        """Not even made where the browser has it: of one snapshot an address has one answer."""
-        tag = f"{self._process}-{snapshot.number}"
-        if _has(request, tag):
-            return _tagged(request, b"", tag, "application/json")
-        body = await asyncio.to_thread(lambda: _dump(make()))
-        return _tagged(request, body, tag, "application/json")
+        body = await asyncio.to_thread(rendered)
+        return _tagged(request, body, _digest(body), "text/html", status)
+
+    async def _json(self, request: web.Request, make: Callable[[], Any]) -> web.Response:
+        body = await _dumped(make)
+        return _tagged(request, body, _digest(body), JSON)
 
 
-def _dump(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+async def _dumped(make: Callable[[], Any]) -> bytes:
+    def dump() -> bytes:
+        return json.dumps(make(), separators=(",", ":"), ensure_ascii=False).encode()
+
+    return await asyncio.to_thread(dump)
 
 
 def _digest(body: bytes) -> str:
@@ -226,13 +227,19 @@ def _has(request: web.Request, tag: str) -> bool:
     return tag in [known.value for known in request.if_none_match or ()]
 
 
-def _tagged(request: web.Request, body: bytes, tag: str, content_type: str) -> web.Response:
+def _tagged(
+    request: web.Request, body: bytes, tag: str, content_type: str, status: int = 200
+) -> web.Response:
     headers = {"Cache-Control": "no-cache"}  # that is: ask, with the tag
     if _has(request, tag):
         response = web.Response(status=304, headers=headers)
     else:
         response = web.Response(
-            body=body, content_type=content_type, charset="utf-8", headers=headers
+            body=body,
+            status=status,
+            content_type=content_type,
+            charset="utf-8",
+            headers=headers,
         )
         response.enable_compression()
     response.etag = tag
