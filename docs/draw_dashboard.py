@@ -44,16 +44,15 @@ def main() -> None:
     address = server.stderr.readline().split()[-1] + f"study/{study.name}/"
     driver = browser()
     try:
-        draw(driver, f"{address}#by=mig+mig", 1060, "dashboard.png")
-        finished = "document.getElementById('matrix').matrix.layout.cells"
-        first = driver.execute_script(
-            f"return [...{finished}].find((i) => document.getElementById('matrix').matrix.paint(i)"
-            ".share === 1)"
+        draw(driver, f"{address}#by=mig+mig", 960, "dashboard.png")
+        best = driver.execute_script(
+            "const { layout, paint } = document.getElementById('matrix').matrix;"
+            "return [...layout.cells].find((index) => index >= 0 && paint(index).share === 1)"
         )
         grid = driver.execute_async_script(
             "fetch('grid.json').then((answer) => answer.json()).then(arguments[0])"
         )
-        draw(driver, f"{address}trial/{grid['trials'][first]}/", 1060, "dashboard_trial.png")
+        draw(driver, f"{address}trial/{grid['trials'][best]}/", 960, "dashboard_trial.png")
     finally:
         driver.quit()
         server.terminate()

@@ -8,6 +8,8 @@ export const STATES = {
   f: "failed",
 };
 const LETTERS = { r: "R", d: "D", f: "F" };
+const LETTERED = 11; // pixels that a letter needs
+const NUMBERED = 40;
 
 // Viridis (matplotlib), which keeps its order for colour-blind eyes and in grey.
 const SCALE = [
@@ -47,7 +49,7 @@ export function drawShare(context, colours, share, number, x, y, width, height) 
   } else {
     context.fillStyle = scaleColour(share);
     context.fillRect(x, y, width, height);
-    if (width >= 40) write(context, number, share < 0.6 ? "#fff" : "#000", x, y, width, height);
+    if (width >= NUMBERED) write(context, number, share < 0.6 ? "#fff" : "#000", x, y, width, height);
   }
 }
 
@@ -61,7 +63,7 @@ function write(context, text, colour, x, y, width, height) {
 
 /**
  * A state as a shape: waiting is a line, running fills from below as it goes on, completed is full,
- * diverged is cut in two, failed stands out at both ends; wide cells have a letter besides.
+ * diverged is cut in two, failed stands out at both ends; in wide cells letters tell them apart.
  */
 export function drawState(context, colours, letter, x, y, width, height, progress) {
   context.fillStyle = colours[STATES[letter]];
@@ -75,7 +77,7 @@ export function drawState(context, colours, letter, x, y, width, height, progres
     context.fillRect(x, y, width, height);
     context.globalAlpha = 1;
     context.fillRect(x, y + height - filled, width, filled);
-  } else if (letter === "d") {
+  } else if (letter === "d" && width < LETTERED) {
     const gap = Math.max(2, height / 5);
     context.fillRect(x, y, width, (height - gap) / 2);
     context.fillRect(x, y + (height + gap) / 2, width, (height - gap) / 2);
@@ -84,7 +86,7 @@ export function drawState(context, colours, letter, x, y, width, height, progres
   } else {
     context.fillRect(x, y, width, height);
   }
-  if (LETTERS[letter] && width >= 11) {
+  if (LETTERS[letter] && width >= LETTERED) {
     const colour = letter === "r" && progress < 0.6 ? colours.text : colours.ground;
     write(context, LETTERS[letter], colour, x, y, width, height);
   }
