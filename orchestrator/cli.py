@@ -214,6 +214,31 @@ def status(
         _say("nobody runs this study now; `latentgrid run` with its grid file goes on")
 
 
+@app.command(epilog="Example: latentgrid dashboard runs --port 8266")
+def dashboard(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            help="A study's folder, or the folder that studies are kept in.",
+            metavar="STUDY_DIR_OR_OUT",
+        ),
+    ],
+    host: Annotated[
+        str, typer.Option(help="Where to listen; 0.0.0.0 lets other machines in, without a login.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0: any free one.", min=0, max=65535)] = 8266,
+) -> None:
+    """Serve a page to watch studies in a browser, from their files alone; Ctrl-C ends it."""
+    from orchestrator.dashboard.serve import serve
+
+    if not folder.is_dir():
+        raise InputError(f"{folder}: not a folder; valid: a study's folder, or one of studies")
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(
+            serve(Path(os.path.abspath(folder)), host, port, lambda url: _say(f"dashboard: {url}"))
+        )
+
+
 @app.command(epilog="Example: latentgrid score codes.npz --metric mig --metric factor_vae --seed 0")
 def score(
     file: Annotated[

@@ -15,7 +15,18 @@ from metrics.table import CodeTable
 from metrics.votes import Votes
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ("plan", "run", "submit", "status", "score", "compact", "report", "traversals", "export")
+COMMANDS = (
+    "plan",
+    "run",
+    "submit",
+    "status",
+    "dashboard",
+    "score",
+    "compact",
+    "report",
+    "traversals",
+    "export",
+)
 
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
