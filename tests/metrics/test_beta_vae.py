@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 
 from metrics.beta_vae import beta_vae, draw_points, told_by_logistic_regression, within_range
 from metrics.table import CodeTable, generator
-from tests.reference.dci import GRIDS, KINDS, codes_of
+from tests.reference.tables import GRIDS, KINDS, table_of
 
 Doubles = npt.NDArray[np.float64]
 
@@ -64,7 +64,7 @@ def test_agrees_with_the_definition_a_point_at_a_time(sizes: tuple[int, ...], no
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("grid", GRIDS)
 def test_agrees_with_the_definition_at_full_size(grid: str, kind: str) -> None:
-    table = CodeTable.checked(codes_of(kind, GRIDS[grid]), GRIDS[grid])
+    table = table_of(kind, grid)
     scores = beta_vae(table, seed=0, train_points=10_000, eval_points=5_000)
     expected = REFERENCE["values"][grid][kind]
     for name, value in scores.items():

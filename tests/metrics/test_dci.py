@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from metrics import METRICS, score
 from metrics.dci import completeness, dci, dci_sklearn, disentanglement
 from metrics.table import CodeTable
-from tests.reference.dci import GRIDS, KINDS, codes_of
+from tests.reference.tables import GRIDS, KINDS, table_of
 
 Doubles = npt.NDArray[np.float64]
 REFERENCE = json.loads((Path(__file__).parent.parent / "reference" / "dci.json").read_text())
@@ -175,7 +175,7 @@ def test_splits_of_scikit_learn_that_are_all_in_vain_have_no_importance() -> Non
 )
 def test_agrees_with_the_definition_at_full_size(grid: str, kind: str) -> None:
     # tests/reference/dci.py drew other rows, which moves D and C by about .003.
-    table = CodeTable.checked(codes_of(kind, GRIDS[grid]), GRIDS[grid])
+    table = table_of(kind, grid)
     expected = REFERENCE["values"][grid][kind]
     for name, value in score("dci", table, size="full", seed=0).items():
         assert value == pytest.approx(expected[name.removeprefix("dci_")], abs=0.03), name
