@@ -32,9 +32,11 @@ def mixed(sizes: tuple[int, ...], latents: int) -> Doubles:
     return clean + 0.1 * rng.standard_normal(clean.shape)
 
 
-def scored(codes: npt.NDArray[np.floating], sizes: tuple[int, ...]) -> tuple[float, ...]:
+def scored(
+    codes: npt.NDArray[np.floating], sizes: tuple[int, ...], name: str = "dci"
+) -> tuple[float, ...]:
     """(D, C, informativeness in training, in testing) at the small size."""
-    return tuple(score("dci", CodeTable.checked(codes, sizes), size="fast", seed=0).values())
+    return tuple(score(name, CodeTable.checked(codes, sizes), size="fast", seed=0).values())
 
 
 # The importances of disentanglement_lib 86a644d, dci_test.py.
@@ -95,12 +97,13 @@ def test_equal_the_entropies_of_scipy(latents: int, factors: int, zeros: float, 
     assert 0 <= disentanglement(importances) <= 1
 
 
-def test_perfect_useless_and_duplicated_codes() -> None:
+@pytest.mark.parametrize("name", ["dci", pytest.param("dci_sklearn", marks=pytest.mark.slow)])
+def test_perfect_useless_and_duplicated_codes(name: str) -> None:
     sizes = (5, 6, 7)
     perfect = positions(*sizes)
-    assert scored(perfect, sizes) == pytest.approx((1, 1, 1, 1), abs=1e-3)
-    assert scored(np.zeros((5 * 6 * 7, 4)), sizes)[:2] == (0, 0)
-    twice = scored(np.hstack([perfect, perfect]), sizes)
+    assert scored(perfect, sizes, name) == pytest.approx((1, 1, 1, 1), abs=1e-3)
+    assert scored(np.zeros((5 * 6 * 7, 4)), sizes, name)[:2] == (0, 0)
+    twice = scored(np.hstack([perfect, perfect]), sizes, name)
     assert twice == pytest.approx((1, 1 - math.log(2) / math.log(6), 1, 1), abs=1e-3)
 
 

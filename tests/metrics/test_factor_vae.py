@@ -174,6 +174,16 @@ def test_unpruned_a_latent_that_never_varies_wins_every_vote() -> None:
     assert constant["factor_vae_unpruned_score"] == pytest.approx(1 / 3, abs=0.03)
 
 
+def test_unpruned_perfect_duplicated_and_useless_codes() -> None:
+    noise = np.random.default_rng(0).standard_normal((20, 5 * 6 * 7, 6))
+    for codes, expected in (
+        (positions(*SIZES), 1.0),
+        (np.tile(positions(*SIZES), 2), 1.0),
+        (noise, pytest.approx(1 / 3, abs=0.05)),
+    ):
+        assert unpruned(codes)["factor_vae_unpruned_score"] == expected
+
+
 def test_unpruned_agrees_with_pruned_where_all_are_active() -> None:
     codes = mixed(SIZES, noise=0.3)
     expected = full(codes)["factor_vae_score"]

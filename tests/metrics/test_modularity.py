@@ -81,6 +81,22 @@ def test_agrees_with_the_definition_on_other_samples(grid: str, kind: str) -> No
     assert value == pytest.approx(expected, abs=0.01)
 
 
+def test_perfect_duplicated_and_useless_codes() -> None:
+    sizes = (8, 8, 8)
+    perfect = np.indices(sizes).reshape(3, -1).T.astype(np.float64)
+    noise = np.random.default_rng(0).standard_normal((8**3, 5))
+    # Of noise each latent tells a little of all factors, by the accidents of the sample: of three
+    # that are alike the largest square stands out by less than all.
+    for codes, least, most in (
+        (perfect, 0.999, 1),
+        (np.tile(perfect, 2), 0.999, 1),
+        (np.zeros_like(perfect), 0, 0),
+        (noise, 0.1, 0.6),
+    ):
+        table = CodeTable.checked(codes, sizes)
+        assert least <= modularity(table, seed=0, samples=10_000)["modularity"] <= most
+
+
 def test_a_latent_of_two_factors_is_less_modular_than_one_of_one() -> None:
     sizes = (8, 8, 8)
     first, second, third = np.indices(sizes).reshape(3, -1)
