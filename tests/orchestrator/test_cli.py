@@ -101,7 +101,8 @@ def test_score_gives_the_metrics_of_a_representation_made_elsewhere(
     [row] = json.loads(done.stdout)["scores"]
     table = CodeTable.checked(codes, np.array([3, 4, 5]), None)
     assert row["value"] == metrics.score("mig", table, size="full", seed=3)["mig"]
-    assert "factor_vae_score" in latentgrid("score", path).stdout
+    two = latentgrid("score", path, "--metric", "factor_vae", "--metric", "sap").stdout
+    assert "factor_vae_score" in two and "sap" in two
 
 
 def test_score_draws_sampled_codes_from_the_posteriors_if_there_are_any(
