@@ -38,7 +38,10 @@ def score_file(
     try:
         data = read_npz(path)
         if representation == "sampled":
-            data = sampled(data, seed)
+            try:
+                data = sampled(data, seed)
+            except ValueError as error:
+                raise ValueError(f"{path}: {error}") from None
         wanted = list(dict.fromkeys(names)) or [
             name
             for name in metrics.metrics_for(metrics.shape_of(data))

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from metrics.explicitness import explicitness, mean_area, probabilities, standardised
 from metrics.table import CodeTable, draw_rows, factors_at, generator
-from tests.reference.dci import GRIDS, KINDS, codes_of
+from tests.reference.tables import GRIDS, KINDS, table_of
 
 Doubles = npt.NDArray[np.float64]
 
@@ -70,7 +70,7 @@ def test_agrees_with_scikit_learn_on_the_same_samples(noise: float) -> None:
     ["xysquares", *(pytest.param(g, marks=pytest.mark.slow) for g in GRIDS if g != "xysquares")],
 )
 def test_agrees_with_the_definition_at_full_size(grid: str, kind: str) -> None:
-    table = CodeTable.checked(codes_of(kind, GRIDS[grid]), GRIDS[grid])
+    table = table_of(kind, grid)
     scores = explicitness(table, seed=0, train_samples=10_000, test_samples=5_000)
     expected = REFERENCE["values"][grid][kind]
     for name, value in scores.items():

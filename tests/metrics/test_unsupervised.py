@@ -161,6 +161,12 @@ def test_latents_that_are_all_but_shut_count_unless_only_active_ones_do() -> Non
     assert scores[ACTIVE_INFORMATION] == pytest.approx(0, abs=3e-3)
 
 
+def test_active_is_a_standard_deviation_of_five_hundredths() -> None:
+    # A code of +a and -a equally often has standard deviation a.
+    signs = 2 * perfect(2, 2, 2) - 1
+    assert full(signs * [0.049, 0.051, 1.0], (2, 2, 2))[ACTIVE] == 2.0
+
+
 def test_the_noise_of_the_encoder_hides_correlation() -> None:
     # Hence the study's finding: the same model has a lower total correlation when sampled.
     rng = np.random.default_rng(0)

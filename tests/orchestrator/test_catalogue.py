@@ -182,3 +182,23 @@ def test_every_metric_is_listed_with_what_it_takes_and_where_it_is_from(
     assert [row["name"] for row in rows] == list(METRICS)
     assert {row["name"]: row["value_range"] for row in rows}["elbo"] == [None, None]
     assert "`latentgrid metrics " in README
+
+
+def test_a_metric_by_its_name_is_shown_with_its_definition(
+    latentgrid: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    done = latentgrid("metrics", "dci")
+    assert done.returncode == 0 and max(map(len, done.stdout.splitlines())) <= 80
+    text = unwrapped(done.stdout.splitlines())
+    assert text.startswith("dci Takes a code table; 0 to 1, higher is better; about 5 s.")
+    assert "fast: train_samples 1,000, test_samples 500; full: train_samples 10,000" in text
+    assert all(name in text for name in ("dci_disentanglement", "dci_completeness"))
+    assert "of trees grown by `metrics.boosting`" in text  # its function
+    assert "Eastwood and Williams 2018" in text  # its file
+    for name, command in (("nope", ("nope",)), ("dcj", ("dcj",)), ("--json", ("dci", "--json"))):
+        refused = latentgrid("metrics", *command)
+        assert refused.returncode == 2 and refused.stdout == ""
+        [line] = refused.stderr.splitlines()
+        assert name in line and "valid: " in line
+    assert "did you mean dci?" in latentgrid("metrics", "dcj").stderr

@@ -189,8 +189,10 @@ def test_without_the_weights_of_the_fid_a_run_says_where_they_come_from(
     tmp_path: Path,
 ) -> None:
     tiny_grid(replace=("metrics: [mig, factor_vae]", "metrics: [fid_sample]"))
-    options = ("--local", "--out", tmp_path / "out", "--data-dir", tmp_path / "data")
-    done = latentgrid("run", tmp_path / "tiny.yaml", *options)
+    options = ("--out", tmp_path / "out", "--data-dir", tmp_path / "data")
+    planned = latentgrid("plan", tmp_path / "tiny.yaml", *options)
+    assert f"latentgrid data fetch inception --data-dir {tmp_path / 'data'}" in planned.stdout
+    done = latentgrid("run", tmp_path / "tiny.yaml", "--local", *options)
     assert done.returncode == 2
     [line] = done.stderr.splitlines()
     assert str(tmp_path / "data" / "inception" / WEIGHTS) in line and WEIGHTS_URL in line

@@ -55,6 +55,31 @@ def test_codes_during_training_get_the_fast_sizes_and_the_last_ones_the_full_too
     assert queue.files() == set() and queue.waiting() == []
 
 
+def test_cheap_metrics_go_together_and_first_then_each_dear_one_by_its_cost(
+    folder: StudyFolder,
+) -> None:
+    for trial_id in ("a", "b"):
+        for step in (10, 20):
+            put_codes(folder, trial_id, step)
+    evaluate = dataclasses.replace(EVALUATE, metrics=("downstream", "mig", "dci", "sap"))
+    queue = queue_of(folder, "a", "b", evaluate=evaluate)
+    tasks = []
+    while task := queue.take():
+        tasks.append([(part.path.name, {key[3] for key in part.missing}) for part in task])
+    # During training sizes are fast, which makes even `downstream` cheaper than a full `dci`.
+    assert tasks == [
+        [(name, {"mig", "sap"}) for name in ("a-10.npz", "a-20.npz", "b-10.npz", "b-20.npz")],
+        [("a-10.npz", {"dci"})],
+        [("b-10.npz", {"dci"})],
+        [("a-10.npz", {"downstream"})],
+        [("b-10.npz", {"downstream"})],
+        [("a-20.npz", {"dci"})],
+        [("b-20.npz", {"dci"})],
+        [("a-20.npz", {"downstream"})],
+        [("b-20.npz", {"downstream"})],
+    ]
+
+
 def test_only_missing_scores_are_made(folder: StudyFolder) -> None:
     put_codes(folder, "t", 20)
     first = queue_of(folder, "t", evaluate=dataclasses.replace(EVALUATE, metrics=("mig",)))

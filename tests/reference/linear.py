@@ -24,8 +24,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import mutual_info_score, roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
-from tests.reference.dci import GRIDS, KINDS, Doubles, Sizes, codes_of
+from tests.reference.tables import GRIDS, KINDS, Sizes, codes_of
 
+Doubles = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.float32]
 Factors = npt.NDArray[np.int64]
 
