@@ -68,6 +68,51 @@ def test_how_much_a_grid_is(name: str, trials: int, steps: int) -> None:
     assert {trial.precision for trial in found.trials if isinstance(trial, Trial)} == {"fp32"}
 
 
+BUDGET_SECONDS = 2 * 15 * 60
+"""Two cores for 15 minutes."""
+
+
+# Milliseconds a step and seconds a trial (fit, codes, scores) of one thread, 2026-11-26.
+@pytest.mark.parametrize(
+    ("name", "trials", "steps", "step_ms", "trial_seconds"),
+    [
+        ("mlp-small", 8, 12_000, 44, 120),
+        ("conv-small", 24, 16_008, 51, 25),
+        ("fid-small", 8, 24_000, 20, 15),
+        ("baselines-small", 8, 8, 0, 100),
+        ("ica-small", 12, 12, 0, 100),
+        ("mpi3d_real-small", 16, 16_000, 51, 10),
+        ("more_seeds-small", 20, 20_000, 51, 10),
+        ("gaussian_sigma-small", 10, 15_000, 46, 15),
+    ],
+)
+def test_small_grids_take_a_quarter_of_an_hour_and_no_download(
+    name: str, trials: int, steps: int, step_ms: float, trial_seconds: float
+) -> None:
+    found = grid(name)
+    assert found.study == f"fil2021-{name}"
+    assert found.report == "fil2021" and found.source
+    assert len(ids(name)) == trials
+    assert sum(trial.steps for trial in found.trials if isinstance(trial, Trial)) == steps
+    assert steps * step_ms / 1000 + trials * trial_seconds <= 0.9 * BUDGET_SECONDS
+    for trial in found.trials:
+        assert isinstance(trial, Trial) and not trial.dataset.stored
+    assert not any(resources.gpus for resources in found.resources)
+
+
+def test_small_grids_sweep_the_published_betas() -> None:
+    for name in ("mlp-small", "conv-small", "fid-small", "mpi3d_real-small"):
+        betas = {beta for (beta,) in columns(name, "beta_sum", framework="beta_vae")}
+        assert betas == set(BETAS)
+    assert len(ids("more_seeds-small") & ids("conv-small")) == 4
+
+
+def test_every_file_is_tested() -> None:
+    tested = {file.stem for file in FOLDER.glob("*.yaml")}
+    text = Path(__file__).read_text(encoding="utf-8")
+    assert {name for name in tested if f'("{name}", ' not in text} == set()
+
+
 def test_72_vaes_and_20_baselines() -> None:
     assert len(ids("mlp", "conv", "fid")) == 72
     assert len(ids("baselines")) == 20
@@ -129,7 +174,11 @@ def test_baselines_have_the_published_fit_sizes(name: str) -> None:
         for framework, size in sizes.items():
             found = columns(name, "batch_size", "seed", dataset=dataset, framework=framework)
             assert found == product([size], seeds)
-    assert not ids("baselines") & ids("baselines-as-run")
+        for name_of_whitening in columns(name, "framework.whitening", framework="ica"):
+            as_run = "arbitrary_variance" if name == "baselines-as-run" else "unit_variance"
+            assert name_of_whitening == (as_run,)
+    sampling = {"baselines": "without_replacement", "baselines-as-run": "with_replacement"}
+    assert set(columns(name, "sampling")) == {(sampling[name],)}
 
 
 def test_ica_is_varied_around_the_published_fit() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import grids.load
+from grids.datasets import Song
 from grids.load import Grid, load_grid
 from grids.trial import Trial
 
@@ -78,6 +79,58 @@ def test_how_much_a_grid_is(name: str, trials: int, steps: int) -> None:
     # The last epoch and the best one.
     assert found.evaluate.every == EPOCH and found.evaluate.during == "full"
     assert set(VOTES) <= set(found.evaluate.metrics)
+
+
+BUDGET_SECONDS = 2 * 15 * 60
+"""Two cores for 15 minutes."""
+
+
+# Milliseconds a step, seconds a score (codes of images and votes) and seconds to prepare the sets,
+# of one thread, 2026-11-26.
+@pytest.mark.parametrize(
+    ("name", "trials", "steps", "step_ms", "score_seconds", "prepare_seconds"),
+    [
+        ("bottleneck-small", 12, 43_200, 23, 5, 15),
+        ("complexity-small", 24, 50_400, 23, 4, 60),
+        ("normalised_beta-small", 12, 43_200, 23, 5, 15),
+        ("wide_beta-small", 12, 43_200, 23, 5, 15),
+        ("capacity-small", 12, 43_200, 23, 5, 15),
+        ("methods-small", 20, 48_000, 23, 4, 30),
+    ],
+)
+def test_small_grids_take_a_quarter_of_an_hour_and_no_download(
+    name: str,
+    trials: int,
+    steps: int,
+    step_ms: float,
+    score_seconds: float,
+    prepare_seconds: float,
+) -> None:
+    found = grid(name)
+    assert found.study == f"song2018-{name}"
+    assert found.report == "song2018" and found.source
+    assert len(ids(name)) == trials
+    assert sum(trial.steps for trial in found.trials if isinstance(trial, Trial)) == steps
+    every = found.evaluate.every
+    assert every and set(VOTES) <= set(found.evaluate.metrics)
+    seconds = steps * step_ms / 1000 + steps / every * score_seconds + prepare_seconds
+    assert seconds <= 0.9 * BUDGET_SECONDS
+    for trial in found.trials:
+        assert isinstance(trial, Trial) and isinstance(trial.dataset, Song)
+        assert trial.dataset.images == 20_000 and trial.dataset.vote_images == 64
+        assert trial.steps % every == 0  # no score of a part of an interval
+    assert not any(resources.gpus for resources in found.resources)
+
+
+def test_small_grids_share_trials() -> None:
+    assert shared("bottleneck-small", "complexity-small") == 6
+    assert shared("bottleneck-small", "wide_beta-small") == 4
+
+
+def test_every_file_is_tested() -> None:
+    tested = {file.stem for file in FOLDER.glob("*.yaml")}
+    text = Path(__file__).read_text(encoding="utf-8")
+    assert {name for name in tested if f'("{name}", ' not in text} == set()
 
 
 def test_the_experiments_as_printed() -> None:
