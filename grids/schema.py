@@ -15,6 +15,7 @@ from grids.blocks import BLOCKS, STUDY_PATTERN
 from grids.configuration import PARTS
 from grids.fields import Field, declared_fields
 from grids.measurement import Measurement
+from grids.metrics import METRICS
 from grids.reports import REPORTS
 from grids.settings import MEMORY_PATTERN, Budget, Evaluate, Resources
 from grids.trial import Trial
@@ -109,6 +110,12 @@ def _settings(cls: type) -> Schema:
             "pattern": MEMORY_PATTERN,
             "description": described.pop("memory_bytes")["description"] + ", as in 2GiB",
         }
+    if cls is Evaluate:
+        every = described["every"]
+        steps = {"type": "integer", "minimum": every["minimum"]}
+        description = every.pop("description") + "; or a mapping of metrics to such steps"
+        by_metric = _object(dict.fromkeys(METRICS, steps))
+        described["every"] = {"anyOf": [every, by_metric], "description": description}
     return _object(described)
 
 
