@@ -26,7 +26,7 @@ def test_it_is_a_schema() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", sorted(QUICKSTART.parent.glob("*.yaml")), ids=lambda path: path.name
+    "path", sorted(QUICKSTART.parent.rglob("*.yaml")), ids=lambda path: path.name
 )
 def test_every_grid_file_of_the_package_conforms(path: Path) -> None:
     jsonschema.Draft7Validator(schema.schema()).validate(document(path.read_text(encoding="utf-8")))
