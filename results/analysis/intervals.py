@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import bootstrap
+from scipy.stats import DegenerateDataWarning, bootstrap
 
 CONFIDENCE = 0.95
 RESAMPLES = 2_000
@@ -82,7 +83,8 @@ def _resampled(
     samples: tuple[npt.NDArray[np.float64], ...], statistic: Statistic, *, paired: bool, n: int
 ) -> Interval:
     vectorized = not paired
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateDataWarning)  # resamples without any variation
         found = bootstrap(
             samples,
             statistic,
@@ -95,7 +97,7 @@ def _resampled(
         )
         value = float(statistic(*samples))
     spread = found.bootstrap_distribution
-    spread = spread[~np.isnan(spread)]  # of resamples without any variation
+    spread = spread[~np.isnan(spread)]
     if len(spread) == 0:
         return Interval(value, np.nan, np.nan, n)
     tail = (1 - CONFIDENCE) / 2
