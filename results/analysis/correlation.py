@@ -1,4 +1,4 @@
-"""Spearman's rank correlation, fast enough to be resampled."""
+"""Spearman's correlation along the last axis, so that it is resampled at once."""
 
 from __future__ import annotations
 
@@ -8,16 +8,9 @@ import numpy as np
 from scipy.stats import rankdata
 
 
-def rank_correlation(x: Any, y: Any) -> float:
-    """corr(rank x, rank y), ties at their mean rank; NaN where one of them never varies.
-
-    scipy.stats.spearmanr without its p-value.
-    """
-    return correlation(rankdata(x), rankdata(y))
-
-
-def correlation(x: Any, y: Any) -> float:
-    """Pearson's; NaN where one of them never varies."""
-    a, b = (np.asarray(v, dtype=np.float64) - np.mean(v) for v in (x, y))
-    scale = np.sqrt((a @ a) * (b @ b))
-    return float(a @ b / scale) if scale > 0 else float("nan")
+def rank_correlation(x: Any, y: Any, axis: int = -1) -> Any:
+    """corr(rank x, rank y), ties at their mean rank; NaN where one of the two never varies."""
+    a, b = (rankdata(values, axis=axis) for values in (x, y))
+    a, b = (ranks - ranks.mean(axis=axis, keepdims=True) for ranks in (a, b))
+    with np.errstate(invalid="ignore"):
+        return (a * b).sum(axis) / np.sqrt((a * a).sum(axis) * (b * b).sum(axis))

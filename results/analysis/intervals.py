@@ -82,14 +82,13 @@ def paired(
 def _resampled(
     samples: tuple[npt.NDArray[np.float64], ...], statistic: Statistic, *, paired: bool, n: int
 ) -> Interval:
-    vectorized = not paired
     with np.errstate(invalid="ignore", divide="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateDataWarning)  # resamples without any variation
         found = bootstrap(
             samples,
             statistic,
             paired=paired,
-            vectorized=vectorized,
+            vectorized=None,  # resamples at once, where the statistic takes an axis
             n_resamples=RESAMPLES,
             confidence_level=CONFIDENCE,
             method="percentile",

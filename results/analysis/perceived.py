@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from results.analysis.correlation import correlation, rank_correlation
+from results.analysis.correlation import rank_correlation
 from results.distances import RANDOM, ground_truth_matrix, matrix_of
 
 DIGITS = 6
@@ -48,9 +48,8 @@ def agreement(perceived: Doubles, truth: Doubles) -> Agreement:
     scaled = np.round(d / (d.mean() or 1.0), DIGITS)
     if scaled.std() == 0:
         return Agreement(0.0, 0.0, 0.0)
-    return Agreement(
-        correlation(scaled, steps), rank_correlation(scaled, steps), float(scaled.std())
-    )
+    pearson = float(np.corrcoef(scaled, steps)[0, 1])
+    return Agreement(pearson, float(rank_correlation(scaled, steps)), float(scaled.std()))
 
 
 def agreements(distances: pd.DataFrame, cyclic: Mapping[str, Mapping[str, int]]) -> pd.DataFrame:

@@ -74,6 +74,7 @@ def matrix_figure(
     grid: Any = figure.subplots(bands * len(kinds), across, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
+    labelled: set[tuple[int, str]] = set()
     for number, (row, title) in enumerate(zip(records, titles, strict=True)):
         band, column = divmod(number, across)
         positions = int(row["positions"])
@@ -94,8 +95,9 @@ def matrix_figure(
             axes.imshow(shown, cmap="viridis", vmin=0)
             if offset == 0:
                 axes.set_title(title, fontsize="small")
-            if column == 0:
+            if (band, kind) not in labelled:
                 axes.set_ylabel(kind, fontsize="small")
+                labelled.add((band, kind))
     return figure
 
 
@@ -122,6 +124,6 @@ def agreement_table(found: Measured) -> Table:
         table[list(names)].rename(columns=names),
         "The mean distance of pairs, and as a part of that of random pairs. Correlations over "
         "pairs of positions: with the steps between them, their ranks, and the ranks of the steps "
-        "around the circle. They are 0 where all distances are equal, as then sd / mean is. The paper "
-        "shows pictures and no numbers.",
+        "around the circle. They are 0 where all distances are equal, as then sd / mean is. The "
+        "paper shows pictures and no numbers.",
     )

@@ -49,7 +49,8 @@ def _blocks(experiment: Experiment, name: str) -> list[Block]:
         return [Missing(f"Figure {experiment.figure} of {experiment.study}", why)]
     draw = {6: _over_datasets, 9: _over_spacings, 11: _over_losses}[experiment.figure]
     keys, figure, note = draw(experiment)
-    table = by_group(experiment.scores, ["score", "selection", *keys])
+    shown = experiment.scores[experiment.scores["score"].isin(experiment.shown())]
+    table = by_group(shown, ["score", "selection", *keys])
     published = EXPERIMENTS[experiment.figure]
     standing = (
         f"{experiment.completed} of {len(experiment.trials)} trials completed; "

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,11 +99,16 @@ class Maker:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def grid(self, name: str, study: str | None = None, more: str = "") -> Grid:
-        """One of GRIDS under the name of its study; `more` is laid below it."""
+    def grid(
+        self, name: str, *, study: str = "", replace: tuple[str, str] = ("", ""), **fields: int
+    ) -> Grid:
+        """One of GRIDS under the name of its study; `fields` are numbers of its `trial`."""
         study = study or name
+        text = GRIDS[name].format(study=study).replace(*replace)
+        for field, value in fields.items():
+            text = re.sub(rf"^  {field}: \d+$", f"  {field}: {value}", text, flags=re.MULTILINE)
         path = self.folder / f"{study}.yaml"
-        path.write_text(GRIDS[name].format(study=study) + more)
+        path.write_text(text)
         return load_grid(path)
 
     def studies(
@@ -110,34 +116,80 @@ class Maker:
         *grids: Grid,
         status: Callable[[Trial], str] = lambda trial: "completed",
         value: ValueOf = lambda trial, score, step: 0.5,
-        curves: list[Row] | None = None,
-        distances: list[Row] | None = None,
+        curves: Sequence[Row] = (),
+        distances: Sequence[Row] = (),
+        scores: pd.DataFrame | None = None,
+        own: tuple[str, ...] = ("mig", "dci_disentanglement"),
     ) -> Studies:
         """`value` gives each score of a trial at a step; only what completed has a final one."""
-        trials, scores, attempts = [], [], []
-        for grid in grids:
-            for trial in grid.trials:
-                if not isinstance(trial, Trial):
-                    continue
-                state = status(trial)
-                trials.append(trial_row(grid.study, trial, state))
-                attempts.append(attempt_row(grid.study, trial, state))
-                if state != "waiting":
-                    scores += score_rows(trial, state, value)
+        shared = {
+            trial.trial_id: (grid.study, trial, status(trial))
+            for grid in grids
+            for trial in grid.trials
+            if isinstance(trial, Trial)
+        }
+        of = list(shared.values())
+        scored = [row for _, trial, state in of for row in score_rows(trial, state, value)]
         return Studies(
             grids=grids,
             folders=tuple(StudyFolder(self.folder / grid.study) for grid in grids),
-            trials=frame(TRIALS, trials),
-            scores=frame(SCORES, scores),
-            curves=frame(CURVES, curves or []),
-            attempts=frame(ATTEMPTS, [row for row in attempts if row]),
-            distances=frame(DISTANCES, distances or []),
-            own_scores=("mig", "dci_disentanglement"),
+            trials=frame(TRIALS, [trial_row(*row) for row in of]),
+            scores=frame(SCORES, scored) if scores is None else scores,
+            curves=frame(CURVES, curves),
+            attempts=frame(ATTEMPTS, [attempt_row(*row) for row in of]),
+            distances=frame(DISTANCES, distances),
+            own_scores=own,
+        )
+
+    def measured(
+        self,
+        *,
+        loss: str = "mse",
+        seeds: Sequence[int] = (777,),
+        equal_at: int = 8,
+        **means: Mapping[str, float],
+    ) -> Studies:
+        """`means` has the mean distances of a dataset's factors; all positions of squares are
+        equally far from each other at one spacing."""
+        more = f"  reconstruction: [{loss}]\n  seed: {list(seeds)}\n"
+        grid = self.grid("measured", replace=("grid:\n", f"grid:\n{more}"))
+        return self.studies(grid, distances=rows_of(grid, means, equal_at=equal_at))
+
+    def learnt(self, starts: Mapping[str, float], *more: Grid, **rows: Any) -> Studies:
+        """A latent a factor, which grows by half a nat with each nat of capacity from its start."""
+        grid = self.grid("learning")
+        curves: list[Row] = []
+        for trial in grid.trials:
+            names = trial.dataset.factor_names
+            ratios = np.ones((len(names), 7))
+            np.fill_diagonal(ratios, 0.1)
+            folder = StudyFolder(self.folder / grid.study).artifacts(trial.trial_id)
+            folder.mkdir(parents=True, exist_ok=True)
+            np.savez(folder / "latents.npz", variance_ratios=ratios)
+            for capacity in range(1, 21):
+                kl = [max(0.0, (capacity - starts[name]) / 2) for name in names] + [0.0, 0.0]
+                curves.append(
+                    {
+                        "trial_id": trial.trial_id,
+                        "step": 5 * capacity,
+                        "capacity_nats": float(capacity),
+                        "kl_nats_by_latent": kl,
+                    }
+                )
+        return self.studies(grid, *more, curves=curves, **rows)
+
+    def everything(self) -> Studies:
+        measured = self.grid("measured")
+        return self.learnt(
+            {"x": 1.0, "y": 2.0, "scale": 4.0, "shape": 6.0, "orientation": 8.0},
+            *(self.grid(name) for name in ("overlap", "adversarial", "augmented_loss")),
+            measured,
+            distances=rows_of(measured, {}),
         )
 
 
-def frame(schema: pa.Schema, rows: list[Row]) -> pd.DataFrame:
-    found: pd.DataFrame = pa.Table.from_pylist(rows, schema).to_pandas()
+def frame(schema: pa.Schema, rows: Sequence[Row]) -> pd.DataFrame:
+    found: pd.DataFrame = pa.Table.from_pylist(list(rows), schema).to_pandas()
     return found
 
 
@@ -165,6 +217,7 @@ def attempt_row(study: str, trial: Trial, status: str) -> Row:
 
 
 def score_rows(trial: Trial, status: str, value: ValueOf) -> list[Row]:
+    steps = {"completed": (50, trial.steps), "waiting": ()}.get(status, (50,))
     return [
         {
             "trial_id": trial.trial_id,
@@ -177,27 +230,42 @@ def score_rows(trial: Trial, status: str, value: ValueOf) -> list[Row]:
             "size": "fast" if step < trial.steps else "full",
             "seed": 0,
         }
-        for step in ((50, trial.steps) if status == "completed" else (50,))
+        for step in steps
         for metric, score in (("mig", "mig"), ("dci", "dci_disentanglement"))
     ]
 
 
-def distance_rows(measurement: Measurement, means: Mapping[str, float]) -> list[Row]:
-    """Distances that grow with the steps, to the given mean over pairs; equal ones where spacing
-    is 8, as it is with squares."""
+def rows_of(
+    grid: Grid, means: Mapping[str, Mapping[str, float]], *, equal_at: int = 8
+) -> list[Row]:
+    return [
+        row
+        for measurement in grid.trials
+        if isinstance(measurement, Measurement)
+        for row in distance_rows(
+            measurement, means.get(measurement.dataset.name, {}), equal_at=equal_at
+        )
+    ]
+
+
+def distance_rows(
+    measurement: Measurement, means: Mapping[str, float], *, equal_at: int = 8
+) -> list[Row]:
+    """Distances that grow with the steps, scaled to the given means of pairs."""
     dataset = measurement.dataset
-    equal = getattr(dataset, "spacing", None) == 8
+    equal = getattr(dataset, "spacing", None) == equal_at
     columns = {k: v for k, v in measurement.columns().items() if k in DISTANCES.names}
+    sizes = dict(zip(dataset.factor_names, dataset.factor_sizes, strict=True))
     rows = []
-    for factor, size in [
-        *zip(dataset.factor_names, dataset.factor_sizes, strict=True),
-        ("random", 0),
-    ]:
-        mean = means.get(factor, 0.01)
+    for factor, size in {**sizes, "random": 0}.items():
+        mean = means.get(factor, 0.03 if factor == "random" else 0.01)
         steps = np.abs(np.subtract.outer(np.arange(size), np.arange(size))).astype(float)
         matrix = (steps > 0).astype(float) if equal else steps
-        pairs = matrix[np.triu_indices(size, 1)] if size else np.arange(1.0, 100.0)
+        pairs = matrix[np.triu_indices(size, 1)]
+        if factor == "random":  # of three squares, nearly always all move
+            pairs = np.repeat([1.0, 2.0, 3.0], [1, 10, 189]) if equal else np.arange(1.0, 100.0)
         scale = mean / pairs.mean()
+        quantiles = np.quantile(scale * pairs, np.linspace(0, 1, 201))
         rows.append(
             columns
             | {
@@ -207,7 +275,7 @@ def distance_rows(measurement: Measurement, means: Mapping[str, float]) -> list[
                 "pairs": 50_000,
                 "distance_mean": mean,
                 "distance_sd": float(scale * pairs.std()),
-                "distance_quantiles": (scale * np.quantile(pairs, np.linspace(0, 1, 201))).tolist(),
+                "distance_quantiles": quantiles.tolist(),
                 "distance_matrix": (scale * matrix).tolist() if size else None,
             }
         )
