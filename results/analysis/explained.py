@@ -30,7 +30,10 @@ def explained(values: Any, groups: Any, axis: int = -1) -> Any:
 
 
 def explained_gap(values: pd.Series, first: pd.Series, second: pd.Series) -> Interval:
-    """Share explained by the first grouping less that by the second, runs resampled together."""
+    """Share explained by the first grouping less that by the second, runs resampled together.
+
+    n is the fewest runs of a group of the first.
+    """
     v = values.to_numpy(dtype=np.float64)
     a, b = (pd.factorize(groups)[0] for groups in (first, second))
 
@@ -38,4 +41,4 @@ def explained_gap(values: pd.Series, first: pd.Series, second: pd.Series) -> Int
         at = runs.astype(np.int64)
         return explained(v[at], a[at], axis) - explained(v[at], b[at], axis)
 
-    return interval(pd.Series(range(len(v))), gap)
+    return interval(pd.Series(range(len(v))), gap)._replace(n=int(np.bincount(a).min()))

@@ -49,18 +49,11 @@ def difference(
     statistic: Statistic = np.mean,
 ) -> Interval:
     """Of statistic(first) - statistic(second), two independent samples; n is the smaller one's."""
-    a, b = (np.asarray(values, dtype=np.float64) for values in (first, second))
-    a, b = a[~np.isnan(a)], b[~np.isnan(b)]
-    n = min(len(a), len(b))
-    if n == 0:
-        return Interval(np.nan, np.nan, np.nan, 0)
-    if n == 1:
-        return Interval(float(statistic(a) - statistic(b)), np.nan, np.nan, 1)
 
     def gap(x: npt.NDArray[Any], y: npt.NDArray[Any], axis: int = -1) -> Any:
         return statistic(x, axis=axis) - statistic(y, axis=axis)
 
-    return _resampled((a, b), gap, paired=False, n=n)
+    return of_samples((first, second), gap)
 
 
 def paired(
@@ -77,6 +70,21 @@ def paired(
         value = float(statistic(a, b)) if len(a) == 2 else np.nan
         return Interval(value, np.nan, np.nan, len(a))
     return _resampled((a, b), statistic, paired=True, n=len(a))
+
+
+def of_samples(samples: Sequence[Sequence[float] | pd.Series], statistic: Statistic) -> Interval:
+    """Of statistic(*samples), independent samples of runs; n is the smallest one's.
+
+    The missing values are left out.
+    """
+    arrays = [np.asarray(values, dtype=np.float64) for values in samples]
+    there = tuple(values[~np.isnan(values)] for values in arrays)
+    n = min((len(values) for values in there), default=0)
+    if n == 0:
+        return Interval(np.nan, np.nan, np.nan, 0)
+    if n == 1:
+        return Interval(float(statistic(*there)), np.nan, np.nan, 1)
+    return _resampled(there, statistic, paired=False, n=n)
 
 
 def _resampled(

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pandas as pd
 
-from results.analysis.correlation import rank_correlation
+from results.analysis.correlation import trend
 from results.analysis.explained import explained_gap
-from results.analysis.intervals import difference, paired
+from results.analysis.intervals import difference
 from results.report.blocks import Section
 from results.report.claims import Claim, claims_table
 from results.report.michlo2023.claims_of_distances import claims_of_distances
@@ -108,8 +108,7 @@ def _overlap(experiment: Experiment) -> Iterator[Claim]:
     for name, rows in _scores(experiment):
         for label, trial_ids in lines.items():
             of = rows[rows["trial_id"].isin(trial_ids)]
-            spacing = of["dataset.spacing"].astype(float)
-            found = paired(spacing, of["value"], rank_correlation)
+            found = trend(of["dataset.spacing"], of["value"])
             statistic = f"rank correlation of spacing and {name}; {label}, {experiment.study}"
             yield Claim(*OVERLAP, statistic, found, above=False)
 

@@ -50,7 +50,8 @@ def cumulative(found: Measured) -> Drawing | Missing:
             )
         panel.set_title(_title(rows.iloc[0]), fontsize="small")
         panel.set_xlabel("perceived distance", fontsize="small")
-        panel.legend(fontsize="x-small", frameon=False, loc="lower right")
+        panel.set_xlim(left=0)
+        panel.legend(fontsize="x-small", frameon=False)
     axes[0].set_ylabel("share of pairs below", fontsize="small")
     note = (
         "A curve further to the right is of a factor with larger distances, which the paper "

@@ -55,7 +55,12 @@ def importance_blocks(found: Measured) -> list[Block]:
         )
     lacking = [n for n in FACTOR_IMPORTANCE if n != STAND_IN and n not in set(table["images"])]
     if lacking:
-        blocks.append(Missing(f"Table 1 of {', '.join(lacking)}", f"Not measured: {TAKES}."))
+        blocks.append(
+            Missing(
+                f"Table 1 of {', '.join(lacking)}",
+                "Not measured: grids/michlo2023/importance.yaml.",
+            )
+        )
     return blocks
 
 

@@ -14,6 +14,7 @@ from results.report.michlo2023.measured import Measured
 
 MOST_FACTORS = 7
 MATRIX_INCHES = 1.25
+KINDS = STEPS, AROUND, PERCEIVED = "steps", "steps\naround", "perceived"
 
 
 def matrices(found: Measured) -> list[Block]:
@@ -62,43 +63,39 @@ def _first_factor(
 def matrix_figure(
     rows: pd.DataFrame, titles: Sequence[str], cyclic: dict[str, dict[str, int]]
 ) -> Figure:
-    """For each row, from top to bottom: steps, steps around (where cyclic), perceived."""
-    kinds = ["steps", "steps\naround", "perceived"]
-    records = rows.to_dict("records")
-    if not any(row["factor"] in cyclic[row["trial_id"]] for row in records):
-        kinds.remove("steps\naround")
-    across = min(len(records), 8)
-    bands = -(-len(records) // across)
+    """A column a row of the frame; more than eight go on below."""
+    columns = [_column(row, cyclic[row["trial_id"]]) for row in rows.to_dict("records")]
+    kinds = [kind for kind in KINDS if any(kind in column for column in columns)]
+    across = min(len(columns), 8)
+    bands = -(-len(columns) // across)
     size = MATRIX_INCHES * across + 0.8, bands * (MATRIX_INCHES * len(kinds) + 0.45)
     figure = Figure(figsize=size, layout="constrained", dpi=100)
     grid: Any = figure.subplots(bands * len(kinds), across, squeeze=False)
     for axes in grid.flat:
-        axes.set_axis_off()
-    labelled: set[tuple[int, str]] = set()
-    for number, (row, title) in enumerate(zip(records, titles, strict=True)):
-        band, column = divmod(number, across)
-        positions = int(row["positions"])
-        period = cyclic[row["trial_id"]].get(row["factor"])
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.spines[:].set_visible(False)
+    for number, (column, title) in enumerate(zip(columns, titles, strict=True)):
+        band, place = divmod(number, across)
         for offset, kind in enumerate(kinds):
-            axes = grid[band * len(kinds) + offset, column]
-            if kind == "perceived":
-                shown = matrix_of(row["distance_matrix"])
-            elif kind == "steps":
-                shown = ground_truth_matrix(positions)
-            elif period is not None:
-                shown = ground_truth_matrix(positions, period)
-            else:
-                continue
-            axes.set_axis_on()
-            axes.set_xticks([])
-            axes.set_yticks([])
-            axes.imshow(shown, cmap="viridis", vmin=0)
+            axes = grid[band * len(kinds) + offset, place]
+            if kind in column:
+                axes.imshow(column[kind], cmap="viridis", vmin=0)
             if offset == 0:
                 axes.set_title(title, fontsize="small")
-            if (band, kind) not in labelled:
+            if place == 0:
                 axes.set_ylabel(kind, fontsize="small")
-                labelled.add((band, kind))
     return figure
+
+
+def _column(row: dict[Any, Any], cyclic: dict[str, int]) -> dict[str, Any]:
+    """The matrices of a factor, by KINDS."""
+    positions, period = int(row["positions"]), cyclic.get(row["factor"])
+    found = {
+        STEPS: ground_truth_matrix(positions),
+        PERCEIVED: matrix_of(row["distance_matrix"]),
+    }
+    return found if period is None else found | {AROUND: ground_truth_matrix(positions, period)}
 
 
 def agreement_table(found: Measured) -> Table:

@@ -13,7 +13,7 @@ from results.analysis.intervals import by_group
 from results.published.michlo2023 import EXPERIMENTS
 from results.report.blocks import Block, Drawing, Missing, Section, Table
 from results.report.figures import colour, marker, sheet, violins, with_intervals
-from results.report.michlo2023.experiments import SELECTIONS, Experiment
+from results.report.michlo2023.experiments import BEST, SELECTIONS, Experiment
 from results.report.michlo2023.overlap import chosen_betas
 
 GRID_FILES = {6: "adversarial", 9: "overlap", 11: "augmented_loss"}
@@ -23,7 +23,6 @@ TITLES = {
     11: "Figure 11: scores with and without the blur in the loss",
 }
 NO_NUMBERS = "The paper prints no numbers for this figure."
-SCORE_LIMITS = (-0.05, 1.05)
 
 
 def sections(experiments: Sequence[Experiment]) -> list[Section]:
@@ -56,6 +55,8 @@ def _blocks(experiment: Experiment, name: str) -> list[Block]:
         f"{experiment.completed} of {len(experiment.trials)} trials completed; "
         f"the paper's were {published.trials}."
     )
+    if not (experiment.scores["selection"] == BEST).any():
+        standing += " Scored at the end only: the best in training, as published, is not there."
     return [
         Drawing(name, experiment.study, figure, note=f"{note} {standing} {NO_NUMBERS}"),
         Table(
@@ -78,9 +79,10 @@ def panels(experiment: Experiment) -> tuple[Figure, list[tuple[Axes, pd.DataFram
     filled = []
     for panel, (selection, score) in zip(axes, places, strict=True):
         panel.set_title(f"{score}, {selection}", fontsize="medium")
-        panel.set_ylim(*SCORE_LIMITS)
         of = scores[(scores["selection"] == selection) & (scores["score"] == score)]
         filled.append((panel, of))
+    drawn = scores.loc[scores["score"].isin(shown), "value"]
+    axes[0].set_ylim(min(0, drawn.min()), 1.05 * drawn.max() or 1)
     return figure, filled
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from results.analysis.correlation import rank_correlation
+from results.analysis.correlation import rank_correlation, trend
 from results.analysis.intervals import paired
 
 
@@ -37,3 +37,21 @@ def test_its_interval_is_that_of_one_resample_after_another() -> None:
     found = paired(x, y, rank_correlation)
     slow = paired(x, y, lambda a, b: float(stats.spearmanr(a, b).statistic))
     assert found == pytest.approx(slow)
+
+
+def test_a_trend_over_a_grid_is_found() -> None:
+    rng = np.random.default_rng(0)
+    places = pd.Series(np.repeat([1, 3, 8], 5))
+    falling = -places + pd.Series(rng.normal(scale=2, size=15))
+    found = trend(places, falling)
+    assert found.value == pytest.approx(stats.spearmanr(places, falling).statistic)
+    assert found.n == 5 and found.low < found.value < found.high < 0
+    unsorted = rng.permutation(15)
+    assert trend(places[unsorted], falling[unsorted]).value == pytest.approx(found.value)
+
+
+def test_a_trend_of_a_run_a_place_has_no_interval() -> None:
+    found = trend(pd.Series([1, 2, 3]), pd.Series([0.3, 0.2, 0.1]))
+    assert found.value == pytest.approx(-1) and found.n == 1 and math.isnan(found.low)
+    assert trend(pd.Series([1.0, 2.0]), pd.Series([math.nan, math.nan])).n == 0
+    assert math.isnan(trend(pd.Series([1, 1, 1]), pd.Series([1.0, 2.0, 3.0])).value)

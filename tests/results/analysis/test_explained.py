@@ -37,6 +37,6 @@ def test_a_planted_effect_is_told_from_none() -> None:
     assert found.value == pytest.approx(
         regression(values.to_numpy(), strong) - regression(values.to_numpy(), none)
     )
-    assert 0.5 < found.low < found.value < found.high and found.n == 80
+    assert 0.5 < found.low < found.value < found.high and found.n == 40
     back = explained_gap(values, pd.Series(none), pd.Series(strong))
     assert back.value == pytest.approx(-found.value)
