@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
 from metrics import METRICS
+from orchestrator import theorem
 from orchestrator.errors import InputError
 from results.pictures import save_png
 from results.report.pictures import pictures_of, traversal_sheet
@@ -22,7 +24,10 @@ def make_report(study_dirs: Sequence[Path], out: Path) -> Path:
     """Writes the report and gives its page's path; InputError where `out` is a study."""
     if (out / "manifest.json").exists():
         raise InputError(f"--out {out}: is a study's folder; valid: another folder")
-    return write_report(read(study_dirs), out)
+    studies = read(study_dirs)
+    if any(grid.report == "locatello2019" for grid in studies.grids):
+        studies = dataclasses.replace(studies, theorem_1=theorem.scores())
+    return write_report(studies, out)
 
 
 def draw_traversals(study_dir: Path, given: str, path: Path) -> None:

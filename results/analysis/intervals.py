@@ -16,6 +16,9 @@ RESAMPLES = 2_000
 SEED = 0
 """Of the resamples: a report that is made twice has the same numbers."""
 
+MOST_DRAWN = 10_000_000
+"""Values in memory at a time."""
+
 Statistic = Callable[..., Any]
 """Of arrays along the last axis, or along `axis` where it takes one."""
 
@@ -118,11 +121,43 @@ def by_group(
     value: str = "value",
     statistic: Statistic = np.mean,
 ) -> pd.DataFrame:
-    """A row a combination of `keys`: them, `value`, `low`, `high`, `n`, and `sd` (ddof 1)."""
-    found = []
+    """A row a combination of `keys`: them, `value`, `low`, `high`, `n`, and `sd` (ddof 1).
+
+    The numbers are those of `interval`; groups of one size are resampled together.
+    """
     grouped = rows.groupby(list(keys), dropna=False, sort=False, observed=True)[value]
-    for key, values in grouped:
-        over_seeds = interval(values, statistic)
-        found.append((*key, *over_seeds, float(values.std()) if over_seeds.n > 1 else float("nan")))
-    table = pd.DataFrame(found, columns=[*keys, "value", "low", "high", "n", "sd"])
+    names = [key for key, _ in grouped]
+    samples = [values.to_numpy(dtype=np.float64, na_value=np.nan) for _, values in grouped]
+    samples = [sample[~np.isnan(sample)] for sample in samples]
+    found = np.full((len(samples), 5), np.nan)
+    for n in {len(sample) for sample in samples}:
+        of_size = [i for i, sample in enumerate(samples) if len(sample) == n]
+        found[of_size, 3] = n
+        if n:
+            stack = np.stack([samples[i] for i in of_size])
+            found[of_size, 0] = statistic(stack, axis=-1)
+        if n > 1:
+            found[of_size, 1], found[of_size, 2] = _bounds(stack, statistic)
+            found[of_size, 4] = stack.std(axis=-1, ddof=1)
+    table = pd.DataFrame(names, columns=list(keys))
+    table[["value", "low", "high", "n", "sd"]] = found
+    table["n"] = table["n"].astype(int)
     return table.sort_values(list(keys), ignore_index=True)
+
+
+def _bounds(
+    samples: npt.NDArray[np.float64], statistic: Statistic
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Percentile bounds of the samples in the rows, all by the resamples that `interval` draws."""
+    n = samples.shape[1]
+    drawn = np.random.default_rng(SEED).integers(0, n, (RESAMPLES, n))
+    tail = (1 - CONFIDENCE) / 2
+    together = max(1, MOST_DRAWN // drawn.size)
+    parts = [
+        np.quantile(
+            statistic(samples[at : at + together][:, drawn], axis=-1), [tail, 1 - tail], axis=-1
+        )
+        for at in range(0, len(samples), together)
+    ]
+    low, high = np.concatenate(parts, axis=1)
+    return low, high

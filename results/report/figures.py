@@ -15,6 +15,8 @@ from matplotlib.figure import Figure
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 PANEL_INCHES = (3.4, 2.7)
+MOST_DOTS = 100
+"""More of them hide their violin."""
 
 
 def sheet(
@@ -35,6 +37,24 @@ def sheet(
     for used in axes[:panels]:
         used.spines[["top", "right"]].set_visible(False)
     return figure, axes[:panels]
+
+
+def legend_above(figure: Figure, axes: Sequence[Axes]) -> None:
+    """One legend for all axes, above them: what each label stands for in the first that has it."""
+    handles: dict[str, Any] = {}
+    for panel in axes:
+        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    if handles:
+        figure.legend(
+            list(handles.values()),
+            list(handles),
+            loc="outside upper left",
+            ncols=min(len(handles), max(1, int(figure.get_figwidth() / 1.4))),
+            fontsize="small",
+            markerscale=1.5,
+            frameon=False,
+        )
 
 
 def colour(number: int) -> str:
@@ -68,7 +88,10 @@ def with_intervals(
 def violins(
     axes: Axes, groups: Sequence[Sequence[float]], labels: Sequence[str], *, numbers: Sequence[int]
 ) -> None:
-    """A violin a group, with its median and its values as dots; of fewer than three, dots only."""
+    """A violin a group, with its median and, unless they are many, its values as dots.
+
+    Of fewer than three values there is no violin.
+    """
     for place, (values, number) in enumerate(zip(groups, numbers, strict=True)):
         there = np.asarray([v for v in values if not math.isnan(v)], dtype=float)
         if len(there) >= 3 and there.std() > 0:
@@ -76,11 +99,10 @@ def violins(
             for body in drawn["bodies"]:
                 body.set_facecolor(colour(number))
                 body.set_alpha(0.35)
-        if len(there):
+        if 0 < len(there) <= MOST_DOTS:
             spread = np.random.default_rng(0).uniform(-0.08, 0.08, len(there))
-            axes.scatter(
-                place + spread, there, s=5, color=colour(number), rasterized=len(there) > 200
-            )
+            axes.scatter(place + spread, there, s=5, color=colour(number))
+        if len(there):
             axes.hlines(np.median(there), place - 0.25, place + 0.25, color="black", linewidth=1.2)
     axes.set_xticks(range(len(labels)), labels, fontsize="small")
 

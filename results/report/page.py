@@ -92,6 +92,7 @@ def _drawing(block: Drawing, out: Path) -> dict[str, Any]:
         # Without a date, a report that is made again has the same bytes.
         block.figure.savefig(buffer, format=kind, metadata={"Date": None} if kind == "svg" else {})
         png = png or buffer.getvalue()
+        block.figure.set_layout_engine("none")  # it is laid out, and need not be again
         _write(out / "figures" / f"{block.name}.{kind}", buffer.getvalue())
         files.append(f"figures/{block.name}.{kind}")
     if block.frame is not None:

@@ -35,6 +35,9 @@ class Studies:
     distances: pd.DataFrame
     own_scores: tuple[str, ...]
     """Of each metric, in the order of the grids, the score that is its own value."""
+    theorem_1: pd.DataFrame | None = None
+    """Scores of a perfect code and of its entangled twin, for the report of Locatello et al. 2019:
+    `score`, `supervised`, `z`, `f(z)`. None unless they were asked for."""
 
     def scored(self, scores: pd.DataFrame) -> pd.DataFrame:
         """Rows of scores (some selection of them) with the parameters of their trials."""

@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from grids.reports import GENERIC, REPORTS
-from results.report import generic, michlo2023
+from results.report import generic, locatello2019, michlo2023
 from results.report.blocks import Section
 from results.report.page import write_page
 from results.report.studies import Studies
 
 PAPERS: dict[str, Callable[[Studies], list[Section]]] = {
     "michlo2023": michlo2023.sections,
+    "locatello2019": locatello2019.sections,
 }
 """The sections of a paper, by the name of its report in grids.reports."""
 
