@@ -21,7 +21,7 @@ from orchestrator.plan import Plan
 from orchestrator.status import MOST_COLUMNS, Status, score_summary
 from results.distances import read_distances
 from results.hours import account, by_stage
-from results.published import FACTOR_IMPORTANCE
+from results.published.michlo2023 import FACTOR_IMPORTANCE
 from results.store import StudyFolder
 from results.tables import Frames
 

@@ -1,4 +1,4 @@
-"""Numbers of the papers, to be shown beside ours."""
+"""Numbers of Michlo et al. 2023."""
 
 from __future__ import annotations
 
