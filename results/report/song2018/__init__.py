@@ -11,6 +11,7 @@ from results.report.song2018.experiments import (
     ALONG,
     LAST,
     LEGACY,
+    READINGS,
     Experiment,
     experiments_of,
     no_experiment,
@@ -36,7 +37,9 @@ def sections(studies: Studies) -> list[Section]:
 def _section(experiment: Experiment) -> Section:
     along = ALONG[experiment.along]
     title = f"Song 2018, {experiment.study}: scores over {along.axis}, {experiment.held}"
-    note = [f"Betas {experiment.reading}: {along.readings[experiment.reading]}"]
+    note = []
+    if experiment.planned["beta"].notna().any():
+        note.append(f"Betas {experiment.reading}: {READINGS[experiment.reading]}")
     if experiment.published:
         note.append(
             "Published numbers are of the thesis' code and its two runs, so of betas as run and "

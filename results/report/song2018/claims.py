@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -38,27 +39,34 @@ def claims_of(
     ]
 
 
-def judged(
-    experiment: Experiment | None,
-    metric: str,
-    selection: str,
-    statistic: Statistic,
-    *,
-    places: Callable[[float], bool] = lambda place: True,
-    fewest: int = 2,
-) -> Interval | None:
-    """Of the planned places that `places` names; None where one of them has a beta without runs.
+class Judge(NamedTuple):
+    """The cells of the beta-VAEs of an experiment, by one score."""
 
-    None, too, where fewer than `fewest` are planned, or a single beta.
-    """
-    if experiment is None:
-        return None
+    cells: Cells
+    planned: tuple[float, ...]
+
+    def of(
+        self,
+        statistic: Statistic,
+        places: Callable[[float], bool] = lambda place: True,
+        fewest: int = 2,
+    ) -> Interval | None:
+        """Of the planned places that `places` names.
+
+        None where one of them has a beta without runs, where fewer than `fewest` are planned, or a
+        single beta.
+        """
+        wanted = [place for place in self.planned if places(place)]
+        cells = self.cells.at(wanted)
+        if len(wanted) < fewest or len(cells.places) < len(wanted) or len(cells.betas) < 2:
+            return None
+        return over_cells(cells.flat(), lambda means: statistic(cells.shaped(means), cells))
+
+
+def judge(experiment: Experiment, metric: str, selection: str) -> Judge:
     planned = experiment.planned_of()
-    wanted = [place for place in sorted(planned["place"].unique()) if places(place)]
-    cells = cells_of(experiment.of(metric, selection), planned).at(wanted)
-    if len(wanted) < fewest or len(cells.places) < len(wanted) or len(cells.betas) < 2:
-        return None
-    return over_cells(cells.flat(), lambda means: statistic(cells.shaped(means), cells))
+    cells = cells_of(experiment.of(metric, selection), planned)
+    return Judge(cells, tuple(sorted(planned["place"].unique())))
 
 
 def spread_slope(means: Doubles, cells: Cells) -> Doubles:
@@ -101,13 +109,12 @@ def _over_latents(experiment: Experiment, metric: str, selection: str) -> list[C
         found: Doubles = by_place[:, 0] - by_place[:, 1:].max(axis=-1)
         return found
 
+    found = judge(experiment, metric, selection)
+
     def from_there(statistic: Statistic) -> Interval | None:
         # Fewer latents than factors are no part of the thesis' experiment.
-        if factors not in set(experiment.planned["place"]):
-            return None
-        return judged(
-            experiment, metric, selection, statistic, places=lambda place: place >= factors
-        )
+        starts = factors in found.planned
+        return found.of(statistic, lambda place: place >= factors) if starts else None
 
     return [
         Claim(
@@ -144,17 +151,14 @@ def _over_latents(experiment: Experiment, metric: str, selection: str) -> list[C
             f"at more, points{by}",
             from_there(lambda means, cells: first_above_rest(largest_gap(means, cells))),
         ),
-        _no_big_improvement(experiment, metric, selection, by),
+        _no_big_improvement(found, by),
     ]
 
 
 def _over_factors(experiment: Experiment, metric: str, selection: str) -> list[Claim]:
     by = f" ({SELECTIONS[selection]}, {METRICS[metric]})"
 
-    def found(
-        statistic: Statistic, places: Callable[[float], bool], fewest: int = 2
-    ) -> Interval | None:
-        return judged(experiment, metric, selection, statistic, places=places, fewest=fewest)
+    found = judge(experiment, metric, selection)
 
     def one_to_four(place: float) -> bool:
         return place <= 4
@@ -164,56 +168,60 @@ def _over_factors(experiment: Experiment, metric: str, selection: str) -> list[C
             "Of one factor all models score close to 100 %",
             "sections 4.2.1 and 4.2.3, first hypothesis",
             f"least mean of a beta at one factor, %{by}",
-            found(lambda means, cells: means[:, 0].min(axis=-1), lambda place: place == 1, 1),
+            found.of(lambda means, cells: means[:, 0].min(axis=-1), lambda place: place == 1, 1),
             bound=CLOSE_TO_ALL,
         ),
         Claim(
             "The more factors from one to five, the more beta matters",
             "section 4.2.1, second hypothesis",
             f"slope of the spread over beta up to 5 factors, points a factor{by}",
-            found(spread_slope, lambda place: place <= 5),
+            found.of(spread_slope, lambda place: place <= 5),
         ),
         Claim(
             "It goes on so beyond five factors",
             "section 4.2.1, second hypothesis",
             f"slope of the spread over beta from 5 factors on, points a factor{by}",
-            found(spread_slope, lambda place: place >= 5),
+            found.of(spread_slope, lambda place: place >= 5),
         ),
         Claim(
             "Scores vary more and more over beta from one factor to four",
             "section 4.2.3, figures 4.6 and 4.8",
             f"slope of the spread over beta up to 4 factors, points a factor{by}",
-            found(spread_slope, one_to_four),
+            found.of(spread_slope, one_to_four),
         ),
         Claim(
             "Beyond four factors the scores converge again",
             "section 4.2.3, abstract",
             f"slope of the spread over beta from 4 factors on, points a factor{by}",
-            found(spread_slope, lambda place: place >= 4),
+            found.of(spread_slope, lambda place: place >= 4),
             above=False,
         ),
         Claim(
             "beta-VAEs gradually outperform the VAE as the factors go from one to four",
             "section 5.1.2, figures 4.5 and 4.7",
             f"slope of the mean of betas > 1 less beta 1, up to 4 factors, points a factor{by}",
-            found(lambda means, cells: slope(gap_to_vae(means, cells), cells.places), one_to_four),
+            found.of(
+                lambda means, cells: slope(gap_to_vae(means, cells), cells.places), one_to_four
+            ),
         ),
         Claim(
             "beta-VAEs outperform the VAE on five factors, as Higgins et al. found on dSprites",
             "section 4.2.1",
             f"mean of betas > 1 less beta 1 at 5 factors, points{by}",
-            found(lambda means, cells: gap_to_vae(means, cells)[:, 0], lambda place: place == 5, 1),
+            found.of(
+                lambda means, cells: gap_to_vae(means, cells)[:, 0], lambda place: place == 5, 1
+            ),
         ),
-        _no_big_improvement(experiment, metric, selection, by),
+        _no_big_improvement(found, by),
     ]
 
 
-def _no_big_improvement(experiment: Experiment, metric: str, selection: str, by: str) -> Claim:
+def _no_big_improvement(found: Judge, by: str) -> Claim:
     return Claim(
         "In many settings beta makes no big improvement",
         "section 5.2.3",
         f"share of settings where a beta > 1 is {A_BIG_IMPROVEMENT:g} points above beta 1{by}",
-        judged(experiment, metric, selection, share_of_big_improvements),
+        found.of(share_of_big_improvements),
         bound=0.5,
         above=False,
     )

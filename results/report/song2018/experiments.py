@@ -45,34 +45,36 @@ class Along(NamedTuple):
     axis: str
     figures: str
     grid_file: str
-    readings: dict[str, str]
 
 
-_RUN = "beta times (latents / 10) (4096 / pixels) weighs the KL, as in the thesis' code."
-_PRINTED = "beta weighs the sum of the KL over the latents, as in section 3.4."
-_NORMALISED = "beta times (10 / latents) (pixels / 4096), which is Higgins' beta_norm held fixed."
-_READINGS = {PRINTED: _PRINTED, AS_RUN: _RUN, NORMALISED: _NORMALISED}
+READINGS = {
+    PRINTED: "beta weighs the sum of the KL over the latents, as in section 3.4.",
+    AS_RUN: "beta times (latents / 10) (4096 / pixels) weighs the KL, as in the thesis' code.",
+    NORMALISED: "beta times (10 / latents) (pixels / 4096) weighs the KL, which makes it Higgins' "
+    "beta_norm.",
+}
 ALONG = {
     "latents": Along(
         "the number of latents",
         "figures 4.1 to 4.4",
         "grids/song2018/bottleneck.yaml or bottleneck-as-run.yaml",
-        _READINGS,
     ),
     "complexity": Along(
         "the number of factors",
         "figures 4.5 to 4.8",
         "grids/song2018/complexity.yaml or complexity-as-run.yaml",
-        _READINGS,
     ),
 }
+
+
+PLANNED = ["trial_id", "seed", "place", "method", "setting", "beta"]
 
 
 class Experiment(NamedTuple):
     """Trials of one study that differ in the latents, or in the factors, and in the method.
 
-    `planned` has a row a trial: trial_id, seed, place (latents or factors), method, setting, beta
-    (by the name that the reading has for it). `rows` has them with selection, metric, value in per
+    `planned` has a row a trial: PLANNED, of which place is the latents or the factors, and beta is
+    what the reading calls it. `rows` has them with selection, metric, value in per
     cent, of the trials that have a score of their last step.
     """
 
@@ -121,7 +123,7 @@ def experiments_of(studies: Studies) -> list[Experiment]:
         for along, fixed in (("latents", "complexity"), ("complexity", "latents")):
             for value, of in trials.groupby(fixed):
                 if of[along].nunique() > 1:
-                    planned = of.assign(place=of[along].astype(int))
+                    planned = of.assign(place=of[along].astype(int))[PLANNED]
                     found.append(
                         Experiment(
                             grid.study,
@@ -138,7 +140,7 @@ def experiments_of(studies: Studies) -> list[Experiment]:
 
 def no_experiment(along: str) -> Experiment:
     """For its claims, where no study has it."""
-    planned = pd.DataFrame(columns=["trial_id", "method", "place", "beta"])
+    planned = pd.DataFrame(columns=PLANNED)
     rows = planned.assign(metric=[], selection=[], value=[])
     return Experiment("no study", PRINTED, along, PUBLISHED_FIXED[along], False, planned, rows)
 

@@ -11,7 +11,7 @@ from results.analysis.cell_means import Doubles, over_cells
 from results.analysis.intervals import Interval
 from results.analysis.spread import Cells, cells_of, spread
 from results.report.claims import Claim
-from results.report.song2018.claims import judged, spread_slope
+from results.report.song2018.claims import judge, spread_slope
 from results.report.song2018.experiments import BETA_VAE, KIM_MNIH, LAST, WEIGHTED, Experiment
 
 PUBLISHED_BETAS = (1, 8)
@@ -30,23 +30,23 @@ def open_questions(experiments: Sequence[Experiment]) -> list[Claim]:
             "With normalised beta, more latents make beta matter more",
             "section 5.1.1",
             f"slope of the spread over beta, points a latent{by}",
-            judged(normalised, KIM_MNIH, LAST, spread_slope),
+            judge(normalised, KIM_MNIH, LAST).of(spread_slope) if normalised else None,
         ),
         Claim(
             "With more than four factors the best beta is larger than 8 or smaller than 1",
             "section 5.1.2",
             "mean of the best beta outside 1 to 8 less the best one inside, mean over the numbers "
             f"of factors above four, points{by}",
-            judged(
-                wide, KIM_MNIH, LAST, _outside_less_inside, places=lambda place: place > 4, fewest=1
-            ),
+            judge(wide, KIM_MNIH, LAST).of(_outside_less_inside, lambda place: place > 4, 1)
+            if wide
+            else None,
         ),
         Claim(
             "Weighted votes make the score more sensitive",
             "section 5.2.2",
             "spread over beta by weighted votes less that by equal ones, mean over the settings, "
             "points (last epoch)",
-            _by_weights(next(iter(experiments), None)),
+            _by_weights(next((e for e in experiments if e.reading == PRINTED), None)),
         ),
         Claim(
             "A target capacity (Burgess et al.) disentangles better than a weighted KL",

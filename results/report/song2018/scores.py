@@ -65,8 +65,9 @@ def _lines(experiment: Experiment, means: pd.DataFrame, method: str) -> Drawing:
         if experiment.published and metric == LEGACY:
             theirs = published.scores(experiment.along)
             for beta, line in theirs[theirs["selection"] == selection].groupby("beta"):
-                color = colour(number_of[f"beta {beta:g}"])
-                panel.plot(line["place"], line["published"], ":", color=color, linewidth=1)
+                if (name := f"beta {beta:g}") in number_of:
+                    x, y = line["place"], line["published"]
+                    panel.plot(x, y, ":", color=colour(number_of[name]), linewidth=1)
         panel.set_title(f"{METRICS[metric]}, {SELECTIONS[selection]}", fontsize="medium")
         panel.set_xticks(places)
         panel.set_xlabel(ALONG[experiment.along].axis.removeprefix("the "), fontsize="small")
