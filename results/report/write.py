@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from grids.reports import GENERIC, REPORTS
-from results.report import generic, song2018
+from results.report import fil2021, generic, song2018
 from results.report.blocks import Section
 from results.report.page import write_page
 from results.report.studies import Studies
 
 PAPERS: dict[str, Callable[[Studies], list[Section]]] = {
+    "fil2021": fil2021.sections,
     "song2018": song2018.sections,
 }
 """The sections of a paper, by the name of its report in grids.reports."""
