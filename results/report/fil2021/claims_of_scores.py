@@ -294,7 +294,7 @@ def _gaussian(groups: Sequence[Group]) -> Claim:
         of_vae = group.trials[group.trials["framework"] == "vae"]
         for sigma, setting in of_vae[["reconstruction.sigma", "setting"]].drop_duplicates().values:
             alike = group.with_beta(ALL_FACTORS, float(f"{float(sigma) ** 2:.6g}"))
-            if "learned True" not in setting and alike:
+            if "learned" not in setting and alike:
                 pairs += [group.of(ALL_FACTORS, setting), alike]
     return Claim(
         "With a Gaussian likelihood a beta-VAE is a VAE whose sigma^2 is beta",

@@ -26,6 +26,9 @@ from results.report.fil2021.runs import (
     of_studies,
 )
 
+MOST_LINES = 8
+"""In a panel by the sample size: of more settings, it would show nothing."""
+
 
 class Line(NamedTuple):
     """A setting, and the group that its runs are of."""
@@ -78,7 +81,8 @@ def disentanglement(study: str, mine: Sequence[Group], groups: Sequence[Group]) 
     of_vaes = [panel for panel in panels if not panel.group.baseline]
     if of_vaes:
         blocks += [_classifiers(study, of_vaes)]
-    return [*blocks, _by_pairs(study, panels, note)]
+    few = [panel for panel in panels if len(panel.lines) <= MOST_LINES]
+    return [*blocks, _by_pairs(study, few, note)] if few else blocks
 
 
 def _scores(study: str, panels: Sequence[Panel], note: str) -> Table:
@@ -136,30 +140,34 @@ def _higgins(panel: Panel, setting: str, group: Group) -> float:
 
 
 def _medians(study: str, panels: Sequence[Panel], note: str) -> Drawing:
-    """Figure 3: medians as lines, runs as dots."""
-    figure, axes = sheet(len(panels), panel_inches=(3.9, 2.9), share_y=True)
+    """Figure 3, lying: medians as bars across, runs as dots."""
+    lines = max(len(panel.lines) for panel in panels)
+    letters = max(len(line.setting) for panel in panels for line in panel.lines)
+    columns = 2 if len(panels) in (2, 4) else 3
+    size = max(3.9, 2.4 + 0.075 * letters), 0.7 + 0.27 * lines
+    figure, axes = sheet(len(panels), columns=columns, panel_inches=size)
     rows = []
     for axis, panel in zip(axes, panels, strict=True):
         for place, (setting, group) in enumerate(panel.lines):
             values = group.of(panel.score(), setting)
             median = interval(values, np.median)
-            number = 1 if group.baseline else 0
-            spread = np.random.default_rng(0).uniform(-0.12, 0.12, len(values))
-            axis.scatter(place + spread, values, s=9, color=colour(number), alpha=0.6)
-            frame = pd.DataFrame([median._asdict()])
-            axis.hlines(median.value, place - 0.3, place + 0.3, color="black", linewidth=1.5)
-            if not math.isnan(median.low):
-                axis.vlines(place, median.low, median.high, color="black", linewidth=0.8)
-            rows.append(frame.assign(panel=panel.title, setting=setting))
+            spread = np.random.default_rng(0).uniform(-0.15, 0.15, len(values))
+            color = colour(1 if group.baseline else 0)
+            axis.scatter(values, place + spread, s=9, color=color, alpha=0.6)
+            axis.vlines(median.value, place - 0.35, place + 0.35, color="black", linewidth=1.5)
+            axis.hlines(place, median.low, median.high, color="black", linewidth=0.8)
+            rows.append({"panel": panel.title, "setting": setting, **median._asdict()})
         names = [setting for setting, _ in panel.lines]
-        axis.set_xticks(range(len(names)), names, rotation=45, ha="right", fontsize="small")
+        axis.set_yticks(range(len(names)), names, fontsize="small")
+        axis.set_ylim(len(names) - 0.5, -0.5)
+        axis.set_xlim(0, 100)
         axis.set_title(panel.title, fontsize="small")
-    axes[0].set_ylabel("score, %", fontsize="small")
+        axis.set_xlabel("score, %", fontsize="small")
     return Drawing(
         f"fil_medians_{study}",
         "Medians by setting (as figure 3)",
         figure,
-        pd.concat(rows, ignore_index=True),
+        pd.DataFrame(rows),
         "Bars: medians with their 95 % bootstrap intervals; dots: runs. Published as a figure: the "
         "convolutional VAE comes near 100 % on four factors of 2Dshapes and 90 % on five; MPI3DToy "
         f"is best at beta = .1, then 1. {note}",
@@ -203,7 +211,8 @@ def _classifiers(study: str, panels: Sequence[Panel]) -> Table:
 
 def _by_pairs(study: str, panels: Sequence[Panel], note: str) -> Drawing:
     """Figure 6."""
-    figure, axes = sheet(len(panels), panel_inches=(3.9, 2.9), share_y=True)
+    columns = 2 if len(panels) in (2, 4) else 3
+    figure, axes = sheet(len(panels), columns=columns, panel_inches=(3.9, 2.9), share_y=True)
     places = list(range(len(PAIRS)))
     drawn = []
     for axis, panel in zip(axes, panels, strict=True):
@@ -216,8 +225,8 @@ def _by_pairs(study: str, panels: Sequence[Panel], note: str) -> Drawing:
         axis.set_xticks(places, [str(pairs) for pairs in PAIRS])
         axis.set_title(panel.title, fontsize="small")
         axis.set_xlabel("L, pairs a point", fontsize="small")
-        if len(panel.lines) <= 8:
-            axis.legend(fontsize="x-small", frameon=False)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center", fontsize="small", frameon=False)
     axes[0].set_ylabel("score, %", fontsize="small")
     return Drawing(
         f"fil_pairs_{study}",

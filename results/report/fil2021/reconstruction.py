@@ -13,7 +13,7 @@ from results.analysis.intervals import interval
 from results.analysis.rank_agreement import rank_agreement
 from results.published import fil2021 as published
 from results.report.blocks import Block, Drawing, Missing, Table
-from results.report.figures import colour, sheet
+from results.report.figures import colour, marker, sheet
 from results.report.fil2021.runs import FID, LOSS, SAMPLE_FID, Group, accuracy
 from results.report.pictures import FRAME, pictures_of, tiled
 from results.report.studies import Studies
@@ -95,15 +95,15 @@ def _curves(study: str, groups: Sequence[Group], curves: dict[str, pd.DataFrame]
                 by_step = rows[rows["setting"] == setting].groupby("step")[term]
                 line = by_step.agg(["mean", "min", "max", "count"])
                 color = colour(number)
-                axis.plot(line.index, line["mean"], color=color, marker="o", markersize=3)
-                axis.lines[-1].set_label(setting)
+                axis.plot(line.index, line["mean"], "o-", color=color, markersize=3, label=setting)
                 axis.fill_between(line.index, line["min"], line["max"], color=color, alpha=0.15)
                 drawn.append(
                     line.reset_index().assign(dataset=group.dataset, setting=setting, term=term)
                 )
             axis.set_title(f"{term}, {group.shown_dataset}", fontsize="medium")
             axis.set_xlabel("step", fontsize="small")
-    axes[0].legend(fontsize="small", frameon=False)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center", fontsize="small", frameon=False)
     return Drawing(
         f"fil_curves_{study}",
         "FID and reconstruction loss by step (as figures 7 and 8)",
@@ -176,13 +176,15 @@ def against_disentanglement(study: str, mine: Sequence[Group]) -> list[Block]:
     for axis, group in zip(axes, groups, strict=True):
         for number, setting in enumerate(group.settings):
             of = group.final[group.final["setting"] == setting]
-            axis.scatter(of[LOSS], of[accuracy()], s=16, color=colour(number), label=setting)
+            color, mark = colour(number), marker(number + number // 7)
+            axis.scatter(of[LOSS], of[accuracy()], s=16, color=color, marker=mark, label=setting)
         found = rank_agreement(group.final.assign(step=0), LOSS, accuracy())
         rows.append({"dataset": group.shown_dataset, "model": group.model, **found._asdict()})
         axis.set_title(f"{group.shown_dataset}, {group.model}", fontsize="medium")
         axis.set_xlabel("reconstruction loss", fontsize="small")
-        axis.legend(fontsize="x-small", frameon=False)
     axes[0].set_ylabel("score, %", fontsize="small")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center", fontsize="small", frameon=False)
     table = pd.DataFrame(rows).rename(columns={"value": "rank correlation"})
     drawing = Drawing(
         f"fil_tradeoff_{study}",

@@ -139,7 +139,7 @@ def of_studies(groups: Iterable[Group], baselines: Iterable[Group]) -> str:
 
 def _trials(grid: Grid, studies: Studies) -> pd.DataFrame:
     ids = [trial.trial_id for trial in grid.trials]
-    trials = studies.trials[studies.trials["trial_id"].isin(ids)]
+    trials = studies.trials.set_index("trial_id").loc[ids].reset_index()
     baseline = trials["framework"].isin(BASELINES)
     return trials.assign(
         baseline=baseline, setting=_settings(trials), as_published=_as_published(trials)
@@ -162,15 +162,19 @@ def _settings(trials: pd.DataFrame) -> pd.Series:
             parts = [BASELINES.get(str(framework), str(framework))]
             if not pd.isna(row["beta_sum"]):
                 parts = [f"{row['beta_sum']:g}-VAE"]
-            for name in swept:
-                if not pd.isna(row[name]):
-                    parts.append(f"{name.rpartition('.')[2]} {_shown(row[name])}")
-            found[index] = ", ".join(parts)
+            parts += [_shown(name, row[name]) for name in swept if not pd.isna(row[name])]
+            found[index] = ", ".join(part for part in parts if part)
     return pd.Series(found, index=trials.index, dtype=object)
 
 
-def _shown(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+def _shown(column: str, value: object) -> str:
+    """A choice speaks for itself, a number needs its name, and what is off is left out."""
+    name = column.rpartition(".")[2]
+    if isinstance(value, bool):
+        return name if value else ""
+    if isinstance(value, str):
+        return value
+    return f"{value} images" if name == "batch_size" else f"{name} {value:.3g}"
 
 
 def _as_published(trials: pd.DataFrame) -> pd.Series:
