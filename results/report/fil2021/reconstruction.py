@@ -18,26 +18,28 @@ from results.report.fil2021.runs import FID, LOSS, SAMPLE_FID, Group, accuracy
 from results.report.pictures import FRAME, pictures_of, tiled
 from results.report.studies import Studies
 
+TERMS = {FID: "FID", LOSS: "reconstruction loss"}
+
 
 def images(study: str, studies: Studies, mine: Sequence[Group]) -> list[Block]:
-    """What is of FID, of the groups of a study that have it planned or scored."""
-    planned = any(FID in grid.evaluate.metrics for grid in studies.grids if grid.study == study)
-    if not planned:
-        return []
-    curves = {group.dataset: by_step(studies, group) for group in mine}
-    curves = {dataset: rows for dataset, rows in curves.items() if len(rows)}
-    if not curves:
-        return [Missing("FID (table 3, figures 7 and 8)", "No trial has been scored yet.")]
-    groups = [group for group in mine if group.dataset in curves]
-    return [
-        _fid(study, groups),
-        _curves(study, groups, curves),
-        _agreement(study, groups, curves),
-    ]
+    """FID, and the loss by step, of the groups of a study that are scored more than once."""
+    curves = {group.name: by_step(studies, group) for group in mine if not group.baseline}
+    with_fid = [g for g in mine if g.name in curves and curves[g.name][FID].notna().any()]
+    several = [g for g in mine if g.name in curves and curves[g.name]["step"].nunique() > 1]
+    blocks: list[Block] = []
+    if with_fid:
+        blocks.append(_fid(study, with_fid))
+    elif any(FID in grid.evaluate.metrics for grid in studies.grids if grid.study == study):
+        blocks.append(Missing("FID (table 3, figures 7 and 8)", "No trial has been scored yet."))
+    if several:
+        blocks.append(_curves(study, several, curves))
+    if with_fid:
+        blocks.append(_agreement(study, with_fid, curves))
+    return blocks
 
 
 def by_step(studies: Studies, group: Group) -> pd.DataFrame:
-    """trial_id, step, FID, LOSS, setting."""
+    """trial_id, step, setting, FID, LOSS: of the steps that have either."""
     scores = studies.scores
     scores = scores[
         scores["trial_id"].isin(group.trials["trial_id"])
@@ -50,7 +52,7 @@ def by_step(studies: Studies, group: Group) -> pd.DataFrame:
     table = table.rename(columns={"reconstruction": LOSS})
     settings = group.trials.set_index("trial_id")["setting"]
     table = table.reindex(columns=["trial_id", "step", FID, LOSS])
-    return table.assign(setting=table["trial_id"].map(settings)).dropna(subset=[FID])
+    return table.assign(setting=table["trial_id"].map(settings))
 
 
 def _fid(study: str, groups: Sequence[Group]) -> Table:
@@ -85,11 +87,12 @@ def _fid(study: str, groups: Sequence[Group]) -> Table:
 
 
 def _curves(study: str, groups: Sequence[Group], curves: dict[str, pd.DataFrame]) -> Drawing:
-    figure, axes = sheet(2 * len(groups), columns=len(groups), panel_inches=(4.4, 2.8))
+    terms = [t for t in (FID, LOSS) if any(curves[g.name][t].notna().any() for g in groups)]
+    figure, axes = sheet(len(terms) * len(groups), columns=len(groups), panel_inches=(4.2, 2.8))
     drawn = []
     for column, group in enumerate(groups):
-        rows = curves[group.dataset]
-        for row, term in enumerate((FID, LOSS)):
+        rows = curves[group.name]
+        for row, term in enumerate(terms):
             axis = axes[row * len(groups) + column]
             for number, setting in enumerate(group.settings):
                 by_step = rows[rows["setting"] == setting].groupby("step")[term]
@@ -98,15 +101,17 @@ def _curves(study: str, groups: Sequence[Group], curves: dict[str, pd.DataFrame]
                 axis.plot(line.index, line["mean"], "o-", color=color, markersize=3, label=setting)
                 axis.fill_between(line.index, line["min"], line["max"], color=color, alpha=0.15)
                 drawn.append(
-                    line.reset_index().assign(dataset=group.dataset, setting=setting, term=term)
+                    line.reset_index().assign(
+                        dataset=group.shown_dataset, setting=setting, term=term
+                    )
                 )
-            axis.set_title(f"{term}, {group.shown_dataset}", fontsize="medium")
+            axis.set_title(f"{TERMS[term]}, {group.shown_dataset}", fontsize="medium")
             axis.set_xlabel("step", fontsize="small")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right center", fontsize="small", frameon=False)
     return Drawing(
         f"fil_curves_{study}",
-        "FID and reconstruction loss by step (as figures 7 and 8)",
+        f"{' and '.join(TERMS[term] for term in terms)} by step (as figures 7 and 8)",
         figure,
         pd.concat(drawn, ignore_index=True),
         "Means over seeds, with bands from the least to the largest.",
@@ -116,7 +121,7 @@ def _curves(study: str, groups: Sequence[Group], curves: dict[str, pd.DataFrame]
 def _agreement(study: str, groups: Sequence[Group], curves: dict[str, pd.DataFrame]) -> Table:
     rows = []
     for group in groups:
-        of_dataset = curves[group.dataset]
+        of_dataset = curves[group.name]
         each = [("all", of_dataset)] + [
             (setting, of_dataset[of_dataset["setting"] == setting]) for setting in group.settings
         ]

@@ -64,6 +64,9 @@ class Group(NamedTuple):
 
     study: str
     dataset: str
+    images: str
+    """The dataset with all its options: what another group has to share to compare."""
+    shown_dataset: str
     model: str
     baseline: bool
     as_published: bool
@@ -72,11 +75,8 @@ class Group(NamedTuple):
 
     @property
     def name(self) -> str:
-        return f"{self.study}_{self.dataset}_{self.model}"
-
-    @property
-    def shown_dataset(self) -> str:
-        return DATASETS.get(self.dataset, self.dataset)
+        shown = self.shown_dataset.replace(", ", "_").replace(" ", "_")
+        return f"{self.study}_{shown}_{self.model}"
 
     @property
     def title(self) -> str:
@@ -104,12 +104,15 @@ def groups_of(studies: Studies) -> list[Group]:
         if grid.report == REPORT:
             trials = _trials(grid, studies)
             final = _final(studies, trials)
-            keys = ["dataset", "model", "baseline"]
-            for (dataset, model, baseline), of in trials.groupby(keys, sort=False):
+            keys = ["dataset", "images", "shown_dataset", "model", "baseline"]
+            for key, of in trials.groupby(keys, sort=False):
+                dataset, images, shown, model, baseline = key
                 found.append(
                     Group(
                         grid.study,
                         str(dataset),
+                        str(images),
+                        str(shown),
                         str(model),
                         bool(baseline),
                         bool(of["as_published"].all()),
@@ -126,7 +129,7 @@ def baselines_for(group: Group, groups: Iterable[Group]) -> list[Group]:
         other
         for other in groups
         if other.baseline
-        and other.dataset == group.dataset
+        and other.images == group.images
         and other.trials.groupby("framework")["setting"].nunique().max() == 1
     ]
 
@@ -141,9 +144,31 @@ def _trials(grid: Grid, studies: Studies) -> pd.DataFrame:
     ids = [trial.trial_id for trial in grid.trials]
     trials = studies.trials.set_index("trial_id").loc[ids].reset_index()
     baseline = trials["framework"].isin(BASELINES)
+    images, shown = _images(trials)
     return trials.assign(
-        baseline=baseline, setting=_settings(trials), as_published=_as_published(trials)
+        images=images,
+        shown_dataset=shown,
+        baseline=baseline,
+        setting=_settings(trials),
+        as_published=_as_published(trials),
     )
+
+
+def _images(trials: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """Each trial's dataset with all its options, and with those that the grid varies."""
+    options = [name for name in trials.columns if name.startswith("dataset.")]
+    swept = [
+        name
+        for name in options
+        if (trials.groupby("dataset")[name].nunique(dropna=False) > 1).any()
+    ]
+    images, shown = [], []
+    for trial in trials[["dataset", *options]].to_dict("records"):
+        of = {name: trial[name] for name in options if not pd.isna(trial[name])}
+        images.append(f"{trial['dataset']} {of}")
+        varied = [_shown(name, of[name]) for name in swept if name in of]
+        shown.append(", ".join([DATASETS.get(trial["dataset"], trial["dataset"]), *varied]))
+    return images, shown
 
 
 def _settings(trials: pd.DataFrame) -> pd.Series:

@@ -67,7 +67,7 @@ ALONG = {
 }
 
 
-PLANNED = ["trial_id", "seed", "place", "method", "setting", "beta"]
+PLANNED = ["trial_id", "seed", "place", "method", "setting", "beta", "training"]
 
 
 class Experiment(NamedTuple):
@@ -120,9 +120,11 @@ def experiments_of(studies: Studies) -> list[Experiment]:
             continue
         trials = _trials(grid, studies)
         scores = _scores(studies, trials)
+        # Of a study of a single size of code and of a single dataset: its betas, at one place.
+        single = trials["latents"].nunique() == trials["complexity"].nunique() == 1
         for along, fixed in (("latents", "complexity"), ("complexity", "latents")):
             for value, of in trials.groupby(fixed):
-                if of[along].nunique() > 1:
+                if of[along].nunique() > 1 or (single and along == "complexity"):
                     planned = of.assign(place=of[along].astype(int))[PLANNED]
                     found.append(
                         Experiment(
@@ -164,6 +166,7 @@ def _trials(grid: Grid, studies: Studies) -> pd.DataFrame:
         method=trials["framework"],
         setting=_settings(trials, named_beta(trials, reading)),
         as_published=_as_published(trials, reading),
+        training=_training(trials),
     )
 
 
@@ -192,6 +195,13 @@ def _settings(trials: pd.DataFrame, beta: pd.Series) -> pd.Series:
 def _parameter(column: str, value: object) -> str:
     name = column.partition(".")[2]
     return f"{name} {value:g}" if isinstance(value, int | float) else f"{name} {value}"
+
+
+def _training(trials: pd.DataFrame) -> list[str]:
+    """What trials of two studies have to share to compare, but for the latents and the method."""
+    columns = [name for name in trials.columns if name.startswith(("dataset.", "optimizer"))]
+    columns += ["dataset", "model", "reconstruction", "steps", "batch_size"]
+    return [str(values) for values in trials[columns].astype(str).to_numpy().tolist()]
 
 
 def _as_published(trials: pd.DataFrame, reading: str) -> pd.Series:

@@ -51,16 +51,16 @@ def open_questions(experiments: Sequence[Experiment]) -> list[Claim]:
         Claim(
             "A target capacity (Burgess et al.) disentangles better than a weighted KL",
             "section 5.2.3",
-            "best annealed_vae less best beta_vae, mean over the numbers of latents that both "
-            f"have, points{by}",
-            _best_against_best(over_latents, "annealed_vae", BETA_VAE),
+            "best annealed_vae less best beta_vae, mean over the latents and images that "
+            f"both have, points{by}",
+            _best_against_best(experiments, "annealed_vae", BETA_VAE),
         ),
         Claim(
             "Capacities of their own for the latents are better still",
             "section 5.2.3",
-            "best capacity_vae less best annealed_vae, mean over the numbers of latents that both "
-            f"have, points{by}",
-            _best_against_best(over_latents, "capacity_vae", "annealed_vae"),
+            "best capacity_vae less best annealed_vae, mean over the latents and images that "
+            f"both have, points{by}",
+            _best_against_best(experiments, "capacity_vae", "annealed_vae"),
         ),
     ]
 
@@ -106,27 +106,28 @@ def _by_weights(experiment: Experiment | None) -> Interval | None:
 def _best_against_best(
     experiments: Sequence[Experiment], first: str, second: str
 ) -> Interval | None:
-    """Of experiments with betas as printed: they are trained for as long, on the same images."""
-    cells: dict[str, dict[float, dict[str, np.ndarray]]] = {first: {}, second: {}}
+    """Of the cells, alike in latents, images and training, of which both methods have runs."""
+    best: dict[str, dict[tuple[str, float], dict[str, np.ndarray]]] = {first: {}, second: {}}
     for experiment in experiments:
-        if experiment.reading != PRINTED:
-            continue
-        for method, by_place in cells.items():
-            rows = experiment.of(KIM_MNIH, LAST, method)
-            for (place, setting), cell in rows.groupby(["place", "setting"]):
-                settings = by_place.setdefault(float(str(place)), {})
-                settings[str(setting)] = cell["value"].to_numpy(dtype=float)
-    places = sorted(set(cells[first]) & set(cells[second]))
-    if not places:
+        if experiment.reading == PRINTED:
+            for method, cells in best.items():
+                rows = experiment.of(KIM_MNIH, LAST, method)
+                latents = rows["place"] if experiment.along == "latents" else experiment.fixed
+                for (training, size, setting), cell in rows.assign(latents=latents).groupby(
+                    ["training", "latents", "setting"]
+                ):
+                    settings = cells.setdefault((str(training), float(str(size))), {})
+                    settings[str(setting)] = cell["value"].to_numpy(dtype=float)
+    shared = [key for key in best[first] if key in best[second]]
+    if not shared:
         return None
-    groups = [list(cells[method][place].values()) for place in places for method in cells]
+    groups = [list(best[method][key].values()) for key in shared for method in best]
     ends = np.cumsum([len(group) for group in groups])
 
     def gained(means: Doubles) -> Doubles:
-        best = [part.max(axis=1) for part in np.split(means, ends[:-1], axis=1)]
-        found: Doubles = np.mean(
-            [a - b for a, b in zip(best[::2], best[1::2], strict=True)], axis=0
-        )
+        parts = [part.max(axis=1) for part in np.split(means, ends[:-1], axis=1)]
+        gains = [a - b for a, b in zip(parts[::2], parts[1::2], strict=True)]
+        found: Doubles = np.mean(gains, axis=0)
         return found
 
     return over_cells([cell for group in groups for cell in group], gained)

@@ -71,6 +71,13 @@ grid: {{dataset: [song5], steps: [468750], latents: [5, 20], seed: [0, 1, 2]}}
 """
 
 
+WIDE = f"""
+study: wide
+{BETA_VAES}
+grid: {{dataset: [song5], steps: [468750], latents: [20], beta: [0.25, 1, 8, 64], seed: [0, 1, 2]}}
+"""
+
+
 def scores_of(trial: Trial, step: int) -> Mapping[str, float]:
     """beta matters the less, the more latents; the epoch before the last is 5 points better."""
     beta = 1 if trial.beta is None else trial.beta
@@ -92,13 +99,19 @@ def frame(sections: list[Section], name: str) -> pd.DataFrame:
     return found.frame
 
 
-@pytest.fixture
-def bottleneck(tmp_path: Path) -> Studies:
-    return read(made_up_study(tmp_path / "b", BOTTLENECK, scores_of, steps=last_two))
+@pytest.fixture(scope="module")
+def bottleneck(tmp_path_factory: pytest.TempPathFactory) -> Studies:
+    root = tmp_path_factory.mktemp("song") / "bottleneck"
+    return read(made_up_study(root, BOTTLENECK, scores_of, steps=last_two))
 
 
-def test_means_stand_beside_the_published_ones(bottleneck: Studies) -> None:
-    table = frame(song2018.sections(bottleneck), "song_latents_bottleneck_5_scores")
+@pytest.fixture(scope="module")
+def printed(bottleneck: Studies) -> list[Section]:
+    return song2018.sections(bottleneck)
+
+
+def test_means_stand_beside_the_published_ones(printed: list[Section]) -> None:
+    table = frame(printed, "song_latents_bottleneck_5_scores")
     assert len(table) == 3 * 4 * 2 * 2
     keys = ["metric", "selection", "latents", "setting"]
     [row] = table[
@@ -113,8 +126,8 @@ def test_means_stand_beside_the_published_ones(bottleneck: Studies) -> None:
     assert table["published"].notna().sum() == 24
 
 
-def test_claims_are_judged_by_what_the_scores_say(bottleneck: Studies) -> None:
-    claims = frame(song2018.sections(bottleneck), "song_latents_bottleneck_5_claims")
+def test_claims_are_judged_by_what_the_scores_say(printed: list[Section]) -> None:
+    claims = frame(printed, "song_latents_bottleneck_5_claims")
     by_code = claims[claims["statistic"].str.contains(r"last epoch, score as the code")]
     assert by_code["verdict"].tolist() == [
         NOT_HELD,  # spread of 5 latents is 3.5 points, and not below 2
@@ -186,6 +199,34 @@ def test_other_methods_have_figures_and_answer_the_open_questions(
     questions = frame(sections, "song_questions").set_index("source")["verdict"]
     assert questions["section 5.2.3"].tolist() == [HELD, NOT_ENOUGH]
     assert questions["section 5.1.1"] == NOT_ENOUGH
+
+
+def test_a_single_size_and_dataset_is_shown_by_beta(tmp_path: Path) -> None:
+    def scores(trial: Trial, step: int) -> dict[str, float]:
+        return {"factor_vae_score": 0.9 if trial.beta in (0.25, 64) else 0.5}
+
+    sections = song2018.sections(read(made_up_study(tmp_path / "w", WIDE, scores)))
+    table = frame(sections, "song_complexity_wide_20_scores")
+    last = table[table["selection"] == "last epoch"]
+    assert last["setting"].tolist() == ["beta 0.25", "beta 1", "beta 8", "beta 64"]
+    questions = frame(sections, "song_questions").set_index("source")["verdict"]
+    assert questions["section 5.1.2"] == HELD
+
+
+def test_methods_are_held_against_each_other_where_the_training_is_one(
+    tmp_path: Path, bottleneck: Studies
+) -> None:
+    capacity = METHODS.replace("latents: [5, 20]", "latents: [20]")
+    longer = capacity.replace("468750", "500000")
+
+    def question(text: str, name: str) -> str:
+        root = made_up_study(tmp_path / name, text, lambda trial, step: {"factor_vae_score": 0.9})
+        sections = song2018.sections(read(root, bottleneck.folders[0].root))
+        verdict = frame(sections, "song_questions").set_index("source")["verdict"]
+        return str(verdict["section 5.2.3"].iloc[0])
+
+    assert question(capacity, "capacity") == HELD
+    assert question(longer, "longer") == NOT_ENOUGH
 
 
 def test_a_study_that_runs_shows_what_is_there(tmp_path: Path) -> None:
