@@ -7,15 +7,17 @@ from collections.abc import Sequence
 from results.report.claims import Claim
 from results.report.fil2021.claims_of_images import of_images
 from results.report.fil2021.claims_of_latents import of_latents
+from results.report.fil2021.claims_of_metric import of_metric
 from results.report.fil2021.claims_of_scores import of_scores
 from results.report.fil2021.runs import Group
 from results.report.studies import Studies
 
 
 def claims(studies: Studies, groups: Sequence[Group]) -> list[Claim]:
-    """In the order of the paper's sections; each of the first study that has the runs."""
+    """Each of the first study that has the runs."""
     return [
         *of_scores(groups),
         *of_latents(studies, groups),
+        *of_metric(groups),
         *of_images(groups, studies),
     ]

@@ -9,7 +9,8 @@ import pandas as pd
 from results.analysis.intervals import interval
 from results.analysis.rank_agreement import rank_agreement
 from results.report.claims import Claim
-from results.report.fil2021.claims_of_scores import VERY_HIGH, group_of
+from results.report.fil2021.cells import group_of
+from results.report.fil2021.claims_of_scores import VERY_HIGH
 from results.report.fil2021.latents import extents, followed_factors
 from results.report.fil2021.runs import CONV, MLP, SHAPES_2D, WITHOUT_SHAPE, Group
 from results.report.studies import Studies
