@@ -129,14 +129,15 @@ def latents_of(trial: Trial, arrays: Arrays) -> Arrays:
     `variance_ratios` [F, Z]; `codes_along_<factor>` [positions, Z] where there is a factor grid.
     Nothing of codes that no metric can be scored on either.
     """
-    names = trial.dataset.factor_names
+    dataset = trial.dataset
     try:
         if "votes" in arrays:
-            votes = Votes(arrays["votes"], arrays["labels"], len(names), arrays["codes"])
+            assert isinstance(dataset, Song)
+            votes = Votes(arrays["votes"], arrays["labels"], dataset.complexity, arrays["codes"])
             return {"variance_ratios": variance_ratios(votes)}
         if "factor_sizes" in arrays:
             table = CodeTable(arrays["codes"], tuple(arrays["factor_sizes"].tolist()))
-            along = zip(names, codes_along(table), strict=True)
+            along = zip(dataset.factor_names, codes_along(table), strict=True)
             return {
                 "variance_ratios": variance_ratios(table),
                 **{f"codes_along_{name}": codes for name, codes in along},

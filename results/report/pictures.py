@@ -55,7 +55,7 @@ def traversal_sheet(path: Path, trial: pd.Series, *, most_latents: int | None = 
     order = order[:most_latents]
     cell = originals.shape[-1] + 2 * FRAME
     height = cell * len(order) / 75
-    figure = Figure(figsize=(8.6, height + 2.2), layout="constrained", dpi=100)
+    figure = Figure(figsize=(8.6, height + 2.2), layout="compressed", dpi=100)
     top, bottom = figure.subplots(2, 1, height_ratios=[height, 1.9])
     top.imshow(tiled(traversals[order]), cmap="gray", vmin=0, vmax=255)
     steps = np.linspace(-3, 3, traversals.shape[1])
