@@ -9,7 +9,7 @@ import pandas as pd
 
 from grids.load import Grid
 from results.analysis.selection import final_scores, wide
-from results.analysis.swept import swept_parameters
+from results.analysis.swept import swept_besides_seed
 from results.report.studies import Studies
 
 REPORT = "fil2021"
@@ -180,7 +180,7 @@ def _settings(trials: pd.DataFrame) -> pd.Series:
         # What follows from the dataset is no setting: grids differ in it from dataset to dataset.
         swept = [
             name
-            for name in swept_parameters(of[columns], most=len(columns))
+            for name in swept_besides_seed(of[columns], most=len(columns))
             if (of.groupby("dataset")[name].nunique() > 1).any()
         ]
         for index, row in of.iterrows():

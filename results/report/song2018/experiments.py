@@ -12,7 +12,7 @@ from grids.load import Grid
 from grids.trial import Trial
 from results.analysis.beta_readings import AS_RUN, NORMALISED, PRINTED, named_beta, reading_of
 from results.analysis.selection import best_scores, final_scores
-from results.analysis.swept import swept_parameters
+from results.analysis.swept import swept_besides_seed
 from results.published import song2018 as published
 from results.report.studies import Studies
 
@@ -183,7 +183,7 @@ def _settings(trials: pd.DataFrame, beta: pd.Series) -> pd.Series:
     found: dict[object, str] = {}
     for _, of in trials.groupby("framework"):
         names = [name for name in trials.columns if name.startswith("framework.")]
-        swept = swept_parameters(of[names], most=len(names))
+        swept = swept_besides_seed(of[names], most=len(names))
         texts = [[_parameter(name, value) for value in of[name]] for name in swept]
         if of["beta_sum"].notna().all():
             texts.insert(0, [f"beta {value:.3g}" for value in beta[of.index]])
