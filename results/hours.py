@@ -85,6 +85,7 @@ def account(attempts: pd.DataFrame, trials: pd.DataFrame, scores: pd.DataFrame) 
         (attempts["kind"] == "trial")
         & (attempts["outcome"] == "completed")
         & (attempts["start_step"] == attempts["steps_done"])
+        & attempts["resumed_from"].isna()  # else training that was killed at its last step
     ]
     scored = scores[["attempt_id", "trial_id"]].drop_duplicates()
     useful = fractions(
