@@ -161,6 +161,6 @@ def _table(experiment: Experiment, means: pd.DataFrame) -> Table:
     return Table(
         f"{experiment.name}_scores",
         "Scores in per cent: mean over the runs, its 95 % bootstrap interval, and the published",
-        ours.replace({"metric": METRICS, "selection": SELECTIONS}),
+        ours.replace({"metric": METRICS, "selection": SELECTIONS}).round(2),
         "sd and published_sd have ddof 0; the published are of two runs.",
     )
