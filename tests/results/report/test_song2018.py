@@ -202,9 +202,9 @@ def test_other_methods_have_figures_and_answer_the_open_questions(
     root = made_up_study(tmp_path / "m", METHODS, scores)
     sections = song2018.sections(read(root, bottleneck.folders[0].root))
     names = {d.name for d in blocks(sections, Drawing)}
-    assert "song_latents_methods_5_lines_factor_vae" in names
+    assert "song_latents_methods_5_lines_other_methods" in names
     table = frame(sections, "song_latents_methods_5_scores")
-    assert "gamma 10" in set(table["setting"]) and table["published"].isna().all()
+    assert "factor_vae, gamma 10" in set(table["setting"]) and table["published"].isna().all()
     questions = frame(sections, "song_questions").set_index("source")["verdict"]
     assert questions["section 5.2.3"].tolist() == [HELD, NOT_ENOUGH]
     assert questions["section 5.1.1"] == NOT_ENOUGH
