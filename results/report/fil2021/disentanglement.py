@@ -118,7 +118,7 @@ def _scores(study: str, panels: Sequence[Panel], note: str) -> Table:
     return Table(
         f"fil_scores_{study}",
         "Disentanglement in per cent, linear classifier, 64 pairs (table 1)",
-        pd.DataFrame(rows),
+        pd.DataFrame(rows).round(2),
         "The interval is of the median, 95 % bootstrap over seeds. Higgins et al. report the mean "
         f"of the best half of their runs, so that it compares with ours of the best half. {note}",
     )
@@ -204,7 +204,7 @@ def _classifiers(study: str, panels: Sequence[Panel]) -> Table:
     return Table(
         f"fil_classifiers_{study}",
         "By classifier, over all betas and seeds, 64 pairs (table 2)",
-        pd.DataFrame(rows),
+        pd.DataFrame(rows).round(2),
         "The paper does not say which VAE its 2Dshapes are of; the same numbers stand beside both.",
     )
 

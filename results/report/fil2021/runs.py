@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -26,7 +27,7 @@ LOSS = "reconstruction_loss"
 BASELINES = {"pca": "PCA", "ica": "ICA"}
 DATASETS = {
     "dsprites": "2Dshapes",
-    "dsprites_rendered": "2Dshapes (stand-in)",
+    "dsprites_rendered": "2Dshapes stand-in",
     "shapes3d": "3Dshapes",
     "mpi3d_toy": "MPI3DToy",
     "mpi3d_realistic": "MPI3D realistic",
@@ -75,8 +76,7 @@ class Group(NamedTuple):
 
     @property
     def name(self) -> str:
-        shown = self.shown_dataset.replace(", ", "_").replace(" ", "_")
-        return f"{self.study}_{shown}_{self.model}"
+        return re.sub(r"[^\w.-]+", "_", f"{self.study} {self.shown_dataset} {self.model}")
 
     @property
     def title(self) -> str:

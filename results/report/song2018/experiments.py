@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -179,22 +179,26 @@ def _dataset(trial: Trial) -> tuple[int, int]:
 
 
 def _settings(trials: pd.DataFrame, beta: pd.Series) -> pd.Series:
-    """What tells the trials of a method apart, but for the seed, latents and images."""
+    """What tells trials apart, but for the seed, latents and images."""
     found: dict[object, str] = {}
-    for _, of in trials.groupby("framework"):
+    for method, of in trials.groupby("framework"):
         names = [name for name in trials.columns if name.startswith("framework.")]
         swept = swept_besides_seed(of[names], most=len(names))
         texts = [[_parameter(name, value) for value in of[name]] for name in swept]
         if of["beta_sum"].notna().all():
             texts.insert(0, [f"beta {value:.3g}" for value in beta[of.index]])
-        joined = [", ".join(parts) for parts in zip(*texts, strict=True)]
-        found |= dict(zip(of.index, joined or ["one setting"] * len(of), strict=True))
+        if method != BETA_VAE:
+            texts.insert(0, [str(method)] * len(of))
+        joined = [", ".join(filter(None, parts)) for parts in zip(*texts, strict=True)]
+        found |= dict(zip(of.index, joined, strict=True))
     return pd.Series(found, index=trials.index, dtype=object)
 
 
-def _parameter(column: str, value: object) -> str:
-    name = column.partition(".")[2]
-    return f"{name} {value:g}" if isinstance(value, int | float) else f"{name} {value}"
+def _parameter(column: str, value: Any) -> str:
+    """A choice speaks for itself, a number needs its name; nothing of what a variant lacks."""
+    if pd.isna(value):
+        return ""
+    return value if isinstance(value, str) else f"{column.partition('.')[2]} {value:g}"
 
 
 def _training(trials: pd.DataFrame) -> list[str]:

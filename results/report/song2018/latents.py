@@ -19,14 +19,16 @@ ARRAYS = "latents.npz"
 
 
 def latents(studies: Studies, trials: pd.DataFrame) -> list[Block]:
-    """Of each number of factors and of latents the beta-VAE with the best score of the last step.
+    """Of each number of factors and of latents the run with the best score of the last step.
 
-    Its traversals (appendices A and B), and how still each latent stands while a factor is held.
+    That of a beta-VAE where there is one. Its traversals (appendices A and B), and how still each
+    latent stands while a factor is held.
     """
     final = final_scores(studies.scores, trials)
     score = final[final["score"] == LEGACY].set_index("trial_id")["value"]
     trials = trials.assign(score=trials["trial_id"].map(score))
-    trials = trials[trials["method"] == BETA_VAE].sort_values("score", ascending=False)
+    trials = trials.assign(other=trials["method"] != BETA_VAE)
+    trials = trials.sort_values(["other", "score"], ascending=[True, False], kind="stable")
     blocks: list[Block] = []
     without = []
     for (factors, size), of in trials.groupby(["complexity", "latents"]):

@@ -31,12 +31,13 @@ def scores(experiment: Experiment) -> list[Block]:
     means = by_group(experiment.rows, ["metric", "selection", "method", "setting", "beta", "place"])
     # The thesis' standard deviations are numpy's, over n and not over n - 1 runs.
     means["sd"] *= ((means["n"] - 1) / means["n"]) ** 0.5
-    found: list[Block] = [
-        _lines(experiment, means[means["method"] == method], method)
-        for method in dict.fromkeys(experiment.rows["method"])
-    ]
-    if (experiment.rows["method"] == BETA_VAE).any():
-        of_betas = means[means["method"] == BETA_VAE]
+    is_beta_vae = means["method"] == BETA_VAE
+    found: list[Block] = []
+    if not is_beta_vae.all():
+        found.append(_lines(experiment, means[~is_beta_vae], "other_methods"))
+    if is_beta_vae.any():
+        of_betas = means[is_beta_vae]
+        found.append(_lines(experiment, of_betas, BETA_VAE))
         found += [
             _heat_maps(experiment, of_betas[of_betas["metric"] == metric], metric)
             for metric in SHOWN
@@ -44,13 +45,14 @@ def scores(experiment: Experiment) -> list[Block]:
     return [*found, _table(experiment, means)]
 
 
-def _lines(experiment: Experiment, means: pd.DataFrame, method: str) -> Drawing:
+def _lines(experiment: Experiment, means: pd.DataFrame, name: str) -> Drawing:
     """Figures 4.1, 4.3 (4.5, 4.7): means, with bands of one standard deviation."""
     figure, axes = sheet(
         len(SHOWN) * len(SELECTIONS), columns=len(SELECTIONS), panel_inches=(4.4, 2.9), share_y=True
     )
-    planned = experiment.planned_of(method).drop_duplicates("setting").sort_values("beta")
-    number_of = {setting: number for number, setting in enumerate(planned["setting"])}
+    planned = experiment.planned[experiment.planned["method"].isin(means["method"])]
+    planned = planned.sort_values(["method", "beta"], kind="stable")
+    number_of = {setting: number for number, setting in enumerate(planned["setting"].unique())}
     places = sorted(experiment.planned["place"].unique())
     panels = [(metric, selection) for metric in SHOWN for selection in SELECTIONS]
     for panel, (metric, selection) in zip(axes, panels, strict=True):
@@ -78,8 +80,8 @@ def _lines(experiment: Experiment, means: pd.DataFrame, method: str) -> Drawing:
     numbers = "4.1 and 4.3" if experiment.along == "latents" else "4.5 and 4.7"
     dotted = " Dotted: published." if experiment.published else ""
     return Drawing(
-        f"{experiment.name}_lines_{method}",
-        f"{method}: as figures {numbers}",
+        f"{experiment.name}_lines_{name}",
+        f"{name.replace('_', ' ')}: as figures {numbers}",
         figure,
         means[means["metric"].isin(SHOWN)],
         f"Means over the runs, with bands of one standard deviation (ddof 0).{dotted}",
@@ -161,6 +163,6 @@ def _table(experiment: Experiment, means: pd.DataFrame) -> Table:
     return Table(
         f"{experiment.name}_scores",
         "Scores in per cent: mean over the runs, its 95 % bootstrap interval, and the published",
-        ours.replace({"metric": METRICS, "selection": SELECTIONS}),
+        ours.replace({"metric": METRICS, "selection": SELECTIONS}).round(2),
         "sd and published_sd have ddof 0; the published are of two runs.",
     )

@@ -107,7 +107,7 @@ def scores_of(trial: Trial, step: int) -> Mapping[str, float]:
     beta = trial.beta
     name = trial.framework.name
     if trial.dataset.name.startswith("mpi3d"):
-        base = {0.1: 0.5, 1: 0.4, 4: 0.3, 10: 0.2}[beta or 1]
+        base = {0.1: 0.5, 1: 0.4, 4: 0.2, 10: 0.45}[beta or 1]
     else:
         base = {None: 0.5, 0.1: 0.5, 1: 0.5, 4: 0.8, 10: 0.7}[beta]
         if beta == 4 and trial.seed in (1, 2):
@@ -171,6 +171,7 @@ def test_table_1_has_five_and_four_factors_beside_the_published(printed: list[Se
     assert row["published median"] == 95.15 and row["Higgins et al."] == 99.23
     assert row["difference of medians"] == pytest.approx(row["median"] - 95.15)
     assert table.loc[(5, "PCA"), "published median"] == 71.53
+    assert table.loc[5, "Higgins et al."].isna().all()
     assert table["published mean"].notna().all()
 
 
@@ -185,7 +186,7 @@ def test_the_convolutional_vae_has_no_published_table_1(printed: list[Section]) 
 def test_table_2_pools_betas_and_seeds(printed: list[Section]) -> None:
     table = frame(printed, "fil_classifiers_conv").set_index(["dataset", "factors", "classifier"])
     row = table.loc[("MPI3DToy", 7, "random forest")]
-    assert row["n"] == 12 and row["mean"] == pytest.approx(35 + 2.5, abs=0.5)
+    assert row["n"] == 12 and row["mean"] == pytest.approx(38.75 + 2.5, abs=0.5)
     assert row["published mean"] == 36.25 and row["published sd"] == 16.91
     assert pd.isna(table.loc[("2Dshapes", 4, "MLP"), "published mean"])
 
@@ -209,7 +210,7 @@ def test_claims_on_scores_are_judged(printed: list[Section]) -> None:
         "unstable especially": [NOT_ENOUGH],  # two bad runs of four, and none in one draw of 16
         "ICA performs much better": [HELD],
         "On MPI3DToy beta = .1": [HELD],
-        "On MPI3DToy beta = 1": [HELD],
+        "On MPI3DToy beta = 1": [NOT_HELD],
         "Higher L raises": [HELD],
         "PCA and ICA in particular": [HELD],
         "no significant effect": [HELD],
@@ -246,7 +247,7 @@ def test_fid_stands_by_step_beside_the_loss(tmp_path: Path) -> None:
 def test_a_stand_in_has_no_published_numbers_beside_it(tmp_path: Path) -> None:
     sections = fil2021.sections(read(made_up_study(tmp_path / "s", SMALL, scores_of)))
     table = frame(sections, "fil_scores_small")
-    assert set(table["dataset"]) == {"2Dshapes (stand-in)"} and len(table) == 8
+    assert set(table["dataset"]) == {"2Dshapes stand-in"} and len(table) == 8
     assert table[["published mean", "Higgins et al."]].isna().all(axis=None)
     assert verdicts(sections, "all five factors are lower") == [HELD]
 
@@ -281,6 +282,13 @@ def test_the_loss_has_curves_without_fid(tmp_path: Path) -> None:
     assert curves is not None and set(curves["term"]) == {"reconstruction_loss"}
     assert len(curves) == 2 * 4 * 4 and drawn["fil_curves_fid"].title.startswith("reconstruction")
     assert any("grids/fil2021/fid.yaml" in missing.why for missing in blocks(sections, Missing))
+
+
+def test_of_fewer_epochs_than_any_default_there_is_no_published_number(tmp_path: Path) -> None:
+    text = MLP.replace("steps: 115200", "steps: 28000")
+    sections = fil2021.sections(read(made_up_study(tmp_path / "s", text, scores_of)))
+    assert frame(sections, "fil_scores_mlp")["published mean"].isna().all()
+    assert "no published numbers" in sections[0].note
 
 
 def test_gaussian_likelihoods_are_held_against_each_other(tmp_path: Path) -> None:
