@@ -150,7 +150,7 @@ class Maker:
         **means: Mapping[str, float],
     ) -> Studies:
         """`means` has the mean distances of a dataset's factors; all positions of squares are
-        equally far from each other at one spacing."""
+        equally far from each other at one spacing by mse."""
         more = f"  reconstruction: [{loss}]\n  seed: {list(seeds)}\n"
         grid = self.grid("measured", replace=("grid:\n", f"grid:\n{more}"))
         return self.studies(grid, distances=rows_of(grid, means, equal_at=equal_at))
@@ -212,7 +212,7 @@ def attempt_row(study: str, trial: Trial, status: str) -> Row:
         "start_step": 0,
         "steps_done": 100,
         "wall_seconds": 3600.0,
-        "outcome": "completed" if status == "completed" else "lost",
+        "outcome": {"completed": "completed", "running": "running"}.get(status, "lost"),
     }
 
 
@@ -253,7 +253,8 @@ def distance_rows(
 ) -> list[Row]:
     """Distances that grow with the steps, scaled to the given means of pairs."""
     dataset = measurement.dataset
-    equal = getattr(dataset, "spacing", None) == equal_at
+    by_mse = measurement.reconstruction.name == "mse"
+    equal = by_mse and getattr(dataset, "spacing", None) == equal_at
     columns = {k: v for k, v in measurement.columns().items() if k in DISTANCES.names}
     sizes = dict(zip(dataset.factor_names, dataset.factor_sizes, strict=True))
     rows = []

@@ -94,6 +94,18 @@ def test_distances_like_the_papers_hold(made: Any) -> None:
     }
 
 
+def test_a_blur_is_told_from_none(made: Any) -> None:
+    found = measured(made.measured(loss="mse, mse_boxblur"))
+    by = {claim.statement: claim for claim in claims_of_distances(found)}
+    level = by["The cumulative distances of XYSquares are a step function"].interval
+    assert level is not None and level.n == 7
+    for statement in (
+        "With a box blur perceived distances correspond to ground-truth ones again",
+        "Along the factors of XYSquares all perceived distances are equal",
+    ):
+        assert verdict(by[statement]) == HELD
+
+
 def test_distances_unlike_the_papers_do_not_hold(made: Any) -> None:
     """The random ones nearest, and all squares in order."""
     studies = made.measured(dsprites_rendered={"random": 0.001}, equal_at=1)

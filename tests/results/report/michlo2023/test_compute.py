@@ -44,6 +44,8 @@ def test_the_published_size_has_a_ratio_that_holds_while_it_runs(made: Any) -> N
     assert (row["trials"], row["done"]) == (40, 12)
     assert row["ratio"] == pytest.approx(2 / 2)
     assert row["wasted hours"] == pytest.approx(28)
+    running = made.studies(grid, status=lambda trial: "running")
+    assert table_of(running)["wasted hours"].to_list() == [0]
 
 
 def test_studies_of_the_published_size_are_summed(made: Any) -> None:
