@@ -158,7 +158,9 @@ def _hours(studies: Studies) -> list[Block]:
             stages,
         )
     ]
-    done = trials[trials["status"].isin(["completed", "diverged"])]
+    done = trials[trials["status"].isin(["completed", "diverged"])].dropna(
+        subset=["gpu_hours", "cpu_hours"]
+    )
     kind = "gpu_hours" if done["gpu_hours"].sum() > 0 else "cpu_hours"
     if len(done):
         figure, [axes] = sheet(1, panel_inches=(7, 2.7))
