@@ -33,6 +33,7 @@ PUBLISHED = {
 SMALL = {
     "adversarial-small": (20, 10_000),
     "overlap-small": (24, 16_800),
+    "augmented_loss-small": (16, 16_000),
     "learning_order-small": (3, 24_000),
 }
 # Steps of a beta-VAE on 64 images of 64x64. Two trials at once, at 60 ms a step, have 30,000 in 15
@@ -241,3 +242,13 @@ def test_a_small_study_takes_little(name: str) -> None:
 def test_small_overlap_is_swept_from_none_to_more_than_half() -> None:
     cells = product((16, 6, 3), FRAMEWORKS, range(4))
     assert swept("overlap-small", "dataset.spacing", "framework", "seed") == Counter(cells)
+
+
+def test_small_augmented_loss_has_both_losses_on_squares_without_overlap() -> None:
+    name = "augmented_loss-small"
+    cells = product(("mse", "mse_boxblur"), FRAMEWORKS, range(4))
+    assert swept(name, "reconstruction", "framework", "seed") == Counter(cells)
+    assert values(name, "reconstruction.radius") == {31, None}
+    assert values(name, "reconstruction.weight") == {63**2, None}
+    [dataset] = {trial.dataset for trial in trials(name)}
+    assert dataset.spacing >= dataset.square_size
