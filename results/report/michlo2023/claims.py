@@ -8,7 +8,7 @@ import pandas as pd
 
 from results.analysis.correlation import trend
 from results.analysis.explained import explained_gap
-from results.analysis.intervals import difference
+from results.analysis.intervals import Interval, difference
 from results.report.blocks import Section
 from results.report.claims import Claim, claims_table
 from results.report.michlo2023.claims_of_distances import claims_of_distances
@@ -137,19 +137,21 @@ def _blurred(experiment: Experiment) -> Iterator[Claim]:
 
 
 def _data(experiment: Experiment) -> Iterator[Claim]:
-    for name, rows in _scores(experiment):
-        found = explained_gap(rows["value"], rows["images"], rows["framework"])
-        yield Claim(*DATA, _shares(name, "dataset", experiment), found)
+    for statistic, found in _shares(experiment, "images"):
+        yield Claim(*DATA, statistic, found)
 
 
 def _loss(experiment: Experiment) -> Iterator[Claim]:
+    for statistic, found in _shares(experiment, "reconstruction"):
+        yield Claim(*LOSS, statistic, found)
+
+
+def _shares(experiment: Experiment, choice: str) -> Iterator[tuple[str, Interval]]:
+    """Of studies that have several frameworks, as the paper's have."""
     for name, rows in _scores(experiment):
-        found = explained_gap(rows["value"], rows["reconstruction"], rows["framework"])
-        yield Claim(*LOSS, _shares(name, "loss", experiment), found)
-
-
-def _shares(name: str, choice: str, experiment: Experiment) -> str:
-    return (
-        f"share of the variance of {name} explained by the {choice} less that by the framework; "
-        f"{experiment.study}"
-    )
+        if rows["framework"].nunique() > 1:
+            yield (
+                f"share of the variance of {name} explained by {choice} less that by framework; "
+                f"{experiment.study}",
+                explained_gap(rows["value"], rows[choice], rows["framework"]),
+            )

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pandas as pd
 
 from results.distances import RANDOM
 from results.report.blocks import Drawing, Missing
 from results.report.figures import COLOURS, sheet
+from results.report.michlo2023.experiments import SQUARES
 from results.report.michlo2023.measured import Measured
+
+Corner = Literal["upper left", "lower right"]
 
 
 def cumulative(found: Measured) -> Drawing | Missing:
@@ -51,7 +56,9 @@ def cumulative(found: Measured) -> Drawing | Missing:
         panel.set_title(_title(rows.iloc[0]), fontsize="small")
         panel.set_xlabel("perceived distance", fontsize="small")
         panel.set_xlim(left=0)
-        panel.legend(fontsize="x-small", frameon=False)
+        # Of squares all random pairs are far apart; matplotlib's own choice takes seconds.
+        corner: Corner = "upper left" if rows["dataset"].iloc[0] == SQUARES else "lower right"
+        panel.legend(fontsize="x-small", frameon=False, loc=corner)
     axes[0].set_ylabel("share of pairs below", fontsize="small")
     note = (
         "A curve further to the right is of a factor with larger distances, which the paper "

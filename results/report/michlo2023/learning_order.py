@@ -214,7 +214,7 @@ def _mean_curves(learning: Learning, name: str, title: str) -> Drawing:
     axes.axhline(RISEN_NATS, color="0.5", linestyle=":", linewidth=1)
     axes.set_xlabel("capacity C, nats", fontsize="small")
     axes.set_ylabel("KL of a factor's latents, nats", fontsize="small")
-    axes.legend(fontsize="small", frameon=False)
+    axes.legend(fontsize="small", frameon=False, loc="upper left")
     note = (
         f"Means over {len(learning.latents)} seeds; bands reach from the least to the largest. The "
         "dotted line is one bit. A latent counts for the factor that it follows in the end. "

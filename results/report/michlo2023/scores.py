@@ -82,7 +82,8 @@ def panels(experiment: Experiment) -> tuple[Figure, list[tuple[Axes, pd.DataFram
         of = scores[(scores["selection"] == selection) & (scores["score"] == score)]
         filled.append((panel, of))
     drawn = scores.loc[scores["score"].isin(shown), "value"]
-    axes[0].set_ylim(min(0, drawn.min()), 1.05 * drawn.max() or 1)
+    top = 1.05 * drawn.max() or 1.0
+    axes[0].set_ylim(min(-0.03 * top, drawn.min()), top)  # dots at 0 are whole
     return figure, filled
 
 

@@ -28,7 +28,9 @@ def half(trial: Trial) -> str:
     return ("completed", "failed", "waiting")[trial.seed % 3]
 
 
-@pytest.mark.parametrize("name", ["overlap", "adversarial", "augmented_loss", "learning"])
+@pytest.mark.parametrize(
+    "name", ["overlap", "adversarial", "augmented_loss", "learning", "measured"]
+)
 @pytest.mark.parametrize("status", [lambda trial: "waiting", half])
 def test_a_study_that_still_runs_has_all_sections(made: Any, name: str, status: Any) -> None:
     found = sections(made.studies(made.grid(name), status=status))
