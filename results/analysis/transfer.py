@@ -111,12 +111,12 @@ def _cube(runs: pd.DataFrame, scores: Sequence[str]) -> tuple[Doubles, list[int]
 
 
 def _choices(cube: Doubles) -> Doubles:
-    """The share of each setting in the choice by each seed: 1 of the best, equal ones share."""
+    """Which setting each seed chooses, 1 or 0: the best one of at least two, or equal best ones."""
     known = ~np.isnan(cube)
     best = np.where(known, cube, -np.inf).max(axis=1, keepdims=True)
-    first = known & (cube == best) & (known.sum(axis=1, keepdims=True) > 1)
-    shares: Doubles = first / np.maximum(first.sum(axis=1, keepdims=True), 1)
-    return shares
+    chosen = known & (cube == best) & (known.sum(axis=1, keepdims=True) > 1)
+    choices: Doubles = chosen.astype(np.float64)
+    return choices
 
 
 def _wins(cube: Doubles) -> Doubles:

@@ -123,6 +123,12 @@ def test_what_was_not_run_is_left_out() -> None:
     assert (rates["success"] > 0.5).all()
 
 
+def test_a_seed_with_one_setting_has_no_choice() -> None:
+    runs = made_up(lambda d, c, s: (c, c))
+    rates = success_rates(runs[(runs["seed"] > 0) | (runs["regularisation"] == 0)], ["x"])
+    assert set(rates["seed"]) == {1, 2, 3, 4}
+
+
 def test_one_seed_tells_nothing() -> None:
     assert success_rates(made_up(lambda d, c, s: (c, c), seeds=1), ["x", "y"]).empty
     assert success_rates(made_up(lambda d, c, s: (c, c))[:0], ["x"]).empty
