@@ -87,8 +87,7 @@ def settings(cls: type[Settings], *nodes: Node | None) -> Settings:
                 if key == "memory":
                     values["memory_bytes"] = memory_bytes(entry.value)
                 elif key == "every" and isinstance(entry.value, dict):
-                    steps = {name: item.value for name, item in entry.value.items()}
-                    values["every_by_metric"] = tuple(steps.items())
+                    values["every_by_metric"] = _every_by_metric(entry.value)
                 else:
                     values[key] = _setting(cls, key, entry)
             except FieldError as error:
@@ -133,7 +132,7 @@ def _setting(cls: type, key: str, node: Node) -> Any:
     field = declared_fields(cls)[key]
     if not field.many:
         if isinstance(node.value, list | dict):
-            raise FieldError(key, f"is {spelled(node)}; valid: {field.what}")
+            raise FieldError(key, f"is {spelled(node)}; valid: {field.what}{_or_more(key)}")
         return field.checked(node.value)
     values = items(node, key)
     for value in values:
@@ -144,6 +143,20 @@ def _setting(cls: type, key: str, node: Node) -> Any:
         except FieldError as error:
             raise DocumentError(value.at, str(error)) from None
     return field.checked(tuple(value.value for value in values))
+
+
+def _or_more(key: str) -> str:
+    """What a key takes beside what is declared of it."""
+    return ", or a mapping of metrics to such, as in {mig: 2400}" if key == "every" else ""
+
+
+def _every_by_metric(steps: Mapping[str, Node]) -> tuple[tuple[str, Any], ...]:
+    for name, node in steps.items():
+        if isinstance(node.value, list | dict):
+            raise DocumentError(
+                node.at, f"every of {name} is {spelled(node)}; valid: an integer of at least 1"
+            )
+    return tuple((name, node.value) for name, node in steps.items())
 
 
 def _yaml_name(field: str) -> str:

@@ -418,6 +418,10 @@ class CIFAR100(Images):
 SONG_FACTORS = ("pos_x", "pos_y", "scale", "shape", "rotation_1", "hue", "rotation_2")
 SONG_IMAGES = 1_000_000
 SongImages = Annotated[int, Valid(at_least=1, at_most=RANDOM_NUISANCES), "images in the set"]
+VOTE_IMAGES = 400
+VoteImages = Annotated[
+    int, Valid(at_least=2, at_most=10_000), "images of each of the 80 votes a factor; 400: his code"
+]
 SongScale = Annotated[
     Literal["half", "printed"], "scale ~ U[.5, 1], as the code, or U[0, 1], as printed"
 ]
@@ -434,6 +438,7 @@ class Song(Images):
     complexity: ClassVar[int]
 
     images: SongImages = SONG_IMAGES
+    vote_images: VoteImages = VOTE_IMAGES
 
     @property
     def continuous_factors(self) -> tuple[str, ...]:
@@ -456,7 +461,8 @@ class Song(Images):
     def stored(self) -> tuple[str, ...]:
         options = [getattr(self, option, None) for option in ("scale", "colour")]
         name = "-".join([self.name, str(self.images), *(o for o in options if o)])
-        return (name, f"{name}-votes")
+        fewer = f"-{self.vote_images}" if self.vote_images != VOTE_IMAGES else ""
+        return (name, f"{name}{fewer}-votes")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from grids.blocks import blocks_of, items, report_of, settings, source_of, study_name
-from grids.configuration import PARTS
+from grids.configuration import PARTS, canonical_json
 from grids.document import DocumentError, Mark, Node, one_line, parse
 from grids.expand import CHOICE, Point, matches, merged
 from grids.fields import FieldError, shown
 from grids.measurement import Measurement
-from grids.metrics import METRICS, OF_A_POSTERIOR, TABLE, VOTES, metrics_of
+from grids.metrics import CELL, METRICS, OF_A_POSTERIOR, TABLE, VOTES, metrics_of
 from grids.points import excluded, partial, points_of
 from grids.settings import Budget, Evaluate, Resources
 from grids.trial import GridError, Trial
@@ -115,7 +115,17 @@ def _grid(text: str) -> Grid:
 def _check_metrics(
     blocks: Mapping[str, Node], evaluate: Evaluate, trials: Sequence[Trial | Measurement]
 ) -> None:
-    """DocumentError where a metric is asked for what a dataset or a framework does not have."""
+    """DocumentError where a metric is asked for what a dataset or a framework does not have.
+
+    Or for cells of one trial.
+    """
+    of_cells = [metric for metric in evaluate.metrics if METRICS[metric] == (CELL,)]
+    if of_cells and not _have_seeds(trials):
+        raise DocumentError(
+            blocks["evaluate"].value["metrics"].at,
+            f"{of_cells[0]} compares trials that differ by their seed alone, and no two of these "
+            "do; valid: two seeds, or more",
+        )
     for trial in trials if evaluate.metrics else ():
         assert isinstance(trial, Trial)
         valid = metrics_of(trial.dataset)
@@ -128,11 +138,6 @@ def _check_metrics(
                 )
         codes = {shape for metric in evaluate.metrics for shape in METRICS[metric]}
         sampled = "sampled" in evaluate.representations and codes & {TABLE, VOTES}
-        if sampled and not trial.dataset.factor_sizes:
-            raise DocumentError(
-                blocks["evaluate"].value["representations"].at,
-                f"votes are scored by their mean codes, as {trial.dataset.name} is; valid: [mean]",
-            )
         if trial.framework.posterior:
             continue
         if sampled:
@@ -147,6 +152,12 @@ def _check_metrics(
                 f"{metric} is of a posterior, and {trial.framework.name} has none; valid: "
                 f"{', '.join(name for name in valid if name not in OF_A_POSTERIOR)}",
             )
+
+
+def _have_seeds(trials: Sequence[Trial | Measurement]) -> bool:
+    """Whether any two trials are alike but for their seeds."""
+    cells = {canonical_json({**trial.to_dict(), "seed": None}) for trial in trials}
+    return len(cells) < len(trials)
 
 
 def kind_of(blocks: Mapping[str, Node]) -> Kind:

@@ -15,6 +15,7 @@ from grids.blocks import BLOCKS, STUDY_PATTERN
 from grids.configuration import PARTS
 from grids.fields import Field, declared_fields
 from grids.measurement import Measurement
+from grids.metrics import CELL, METRICS
 from grids.reports import REPORTS
 from grids.settings import MEMORY_PATTERN, Budget, Evaluate, Resources
 from grids.trial import Trial
@@ -108,6 +109,14 @@ def _settings(cls: type) -> Schema:
             "type": ["string", "null"],
             "pattern": MEMORY_PATTERN,
             "description": described.pop("memory_bytes")["description"] + ", as in 2GiB",
+        }
+    if cls is Evaluate:
+        by_metric = {"type": "integer", "minimum": 1}
+        # Those of cells are scored once all seeds are done.
+        each = _object({name: by_metric for name in METRICS if METRICS[name] != (CELL,)})
+        described["every"] = {
+            "anyOf": [{k: v for k, v in described["every"].items() if k != "default"}, each],
+            "description": described["every"]["description"],
         }
     return _object(described)
 

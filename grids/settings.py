@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from grids.fields import FieldError, Valid, check_fields, declared_fields, instead, shown
-from grids.metrics import METRICS
+from grids.fields import FieldError, Valid, check_fields, instead, shown
+from grids.metrics import CELL, METRICS
 
 _MEMORY_UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 MEMORY_PATTERN = rf"^([0-9]{{1,6}}(?:\.[0-9]{{1,9}})?) ?({'|'.join(_MEMORY_UNITS)})$"
@@ -36,14 +36,20 @@ class Evaluate:
 
     metrics: Annotated[tuple[str, ...], Valid(choices=tuple(METRICS)), "metrics to score with"] = ()
     every: Annotated[
-        int | None, Valid(at_least=1), "steps between scores during training; null: at the end only"
+        int | None,
+        Valid(at_least=1),
+        "steps between scores during training, or such steps by metric; null: at the end only",
     ] = None
     every_by_metric: tuple[tuple[str, int], ...] = ()
     """`every` as a mapping, {mig: 2400, dci: 7200}; for others: at the end only."""
-    during: Annotated[Literal["fast", "full"], "sample sizes during training"] = "fast"
-    final: Annotated[Literal["fast", "full"], "sample sizes at the end"] = "full"
+    during: Annotated[
+        Literal["fast", "full"],
+        "sample sizes during training: fast are disent's, full are disentanglement_lib's",
+    ] = "fast"
+    final: Annotated[Literal["fast", "full"], "sample sizes at the end, likewise"] = "full"
     representations: Annotated[
-        tuple[Literal["mean", "sampled"], ...], "mean of the posterior, a draw from it, or both"
+        tuple[Literal["mean", "sampled"], ...],
+        "codes to score: means of the posteriors, draws from them, or both",
     ] = ("mean",)
     seed: Annotated[int, Valid(at_least=0), "seed of what the metrics draw"] = 0
     keep_codes: Annotated[bool, "keep the code tables once they are scored"] = False
@@ -55,7 +61,15 @@ class Evaluate:
                 raise FieldError(
                     "every", f"names {shown(metric)}; {instead(metric, self.metrics)} (the metrics)"
                 )
-            declared_fields(Evaluate)["every"].checked(steps)
+            if METRICS[metric] == (CELL,):
+                raise FieldError(
+                    "every",
+                    f"names {metric}, which is scored once all seeds are done; valid: without",
+                )
+            if type(steps) is not int or steps < 1:
+                raise FieldError(
+                    "every", f"of {metric} is {shown(steps)}; valid: an integer of at least 1"
+                )
 
     def steps_between(self, metric: str) -> int | None:
         """The steps between two scores of a metric during training, None for none."""

@@ -63,8 +63,8 @@ def draw_points(
         block = slice(start, start + points_a_block)
         first, second = rows[:, block]
         steps = first // strides[block] % sizes[block] - second // strides[block] % sizes[block]
-        distances = codes_at(table, first)
-        distances -= codes_at(table, second + steps * strides[block])
+        distances = codes_at(table, first, rng)
+        distances -= codes_at(table, second + steps * strides[block], rng)
         np.mean(np.abs(distances, out=distances), axis=1, out=features[block])
     return features, factors
 

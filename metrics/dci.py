@@ -70,7 +70,7 @@ def _values(
 ) -> dict[str, float]:
     rng = generator(seed, "dci")
     train, test = draw_rows(table, rng, train_samples), draw_rows(table, rng, test_samples)
-    codes, unseen = codes_at(table, train), codes_at(table, test)
+    codes, unseen = codes_at(table, train, rng), codes_at(table, test, rng)
     factors, unseen_factors = factors_at(table, train), factors_at(table, test)
     importances, right, right_unseen = [], [], []
     for k in table.varying:

@@ -10,7 +10,16 @@ from __future__ import annotations
 import numpy as np
 
 from metrics.distances import distances, draw_traversals
-from metrics.table import CodeTable, Doubles, Integers, codes_at, draw_rows, factors_at, generator
+from metrics.table import (
+    CodeTable,
+    Doubles,
+    Floats,
+    Integers,
+    draw_rows,
+    factors_at,
+    generator,
+    looked_up,
+)
 
 BATCH = 32  # rows, of a global batch
 BLOCK_VALUES = 2**17  # 1 MiB of float64: what is gathered at a time stays in the cache
@@ -30,7 +39,8 @@ def distance_correlation(
     distance_correlation_rcorr_*, _lcorr_*: Spearman's and Pearson's correlation of the 2 x triplets
         x repeats pairs of distances, from -1 to 1; 0 where one of the two never varies.
     distance_correlation_rsame_*: the share of triplets in which both kinds of distance are ordered
-        alike: p is nearer in both, n is nearer in both, or both are equal (to the last bit).
+        alike: p is nearer in both, n is nearer in both, or both are equal. Equal to the last bit:
+        codes i / (n - 1) in float32 have steps that differ in it, so that perfect ones get .97.
     ..._l1_factor, _l2_factor: along factors, combined as their geometric mean, which is 0 with a
         factor of 0 or less, where disent has NaN. ..._l1_global, _l2_global: globally.
     distance_correlation_linear_ratio: along factors, the largest eigenvalue of the covariance of a
@@ -45,17 +55,19 @@ def distance_correlation(
     rng = generator(seed, "distance_correlation")
     along, straight = [], []
     for factor in table.varying:
-        traversals = draw_traversals(table, rng, factor, repeats)
+        codes, traversals = looked_up(table, draw_traversals(table, rng, factor, repeats), rng)
         picked = rng.integers(traversals.shape[1], size=(3, repeats, triplets))
         ground = np.abs(picked[0] - picked[1:])
-        along.append(agreement(table, triplet_rows(traversals, picked), ground))
-        straight.append(straightness(table, traversals))
+        along.append(agreement(codes, triplet_rows(traversals, picked), ground))
+        straight.append(straightness(codes, traversals))
 
     batches = draw_rows(table, rng, repeats * BATCH).reshape(repeats, BATCH)
-    rows = triplet_rows(batches, rng.integers(BATCH, size=(3, repeats, triplets)))
+    picked = rng.integers(BATCH, size=(3, repeats, triplets))
+    rows = triplet_rows(batches, picked)
     anchor, *others = (factors_at(table, of_triplet.ravel()) for of_triplet in rows)
     ground = np.stack([np.abs(anchor - other).sum(axis=0) for other in others])
-    everywhere = agreement(table, rows, ground)
+    codes, places = looked_up(table, batches, rng)
+    everywhere = agreement(codes, triplet_rows(places, picked), ground)
 
     scores = {}
     for name, value in everywhere.items():
@@ -73,8 +85,8 @@ def triplet_rows(rows: Integers, picked: Integers) -> Integers:
     return np.take_along_axis(rows[None], picked, axis=2)
 
 
-def agreement(table: CodeTable, rows: Integers, ground: Integers) -> dict[str, float]:
-    """rcorr, lcorr and rsame, in l2 and in l1, of triplets' distances.
+def agreement(codes: Floats, rows: Integers, ground: Integers) -> dict[str, float]:
+    """rcorr, lcorr and rsame, in l2 and in l1, of triplets' distances between codes [N, Z].
 
     rows: int64 [3, ...], of the anchors, of p and of n. ground: int64 [2, ...], the distances of p
     and of n from the anchors.
@@ -84,7 +96,7 @@ def agreement(table: CodeTable, rows: Integers, ground: Integers) -> dict[str, f
     ground = ground.ravel()
     ground_ranks, ground_order = ranks(ground), order(ground)
     found = {}
-    for norm, latent in zip(("l1", "l2"), distances(table.rows, *pairs), strict=True):
+    for norm, latent in zip(("l1", "l2"), distances(codes, *pairs), strict=True):
         found[f"rcorr_{norm}"] = correlation(ground_ranks, ranks(latent))
         found[f"lcorr_{norm}"] = correlation(ground.astype(np.float64), latent)
         found[f"rsame_{norm}"] = float(np.mean(order(latent) == ground_order))
@@ -114,13 +126,16 @@ def correlation(x: Doubles, y: Doubles) -> float:
     return float(np.clip(shared, -1.0, 1.0))
 
 
-def straightness(table: CodeTable, traversals: Integers) -> Doubles:
-    """float64 [3]: linear ratio, axis ratio and axis alignment, means over traversals [T, n]."""
+def straightness(table_codes: Floats, traversals: Integers) -> Doubles:
+    """float64 [3]: linear ratio, axis ratio and axis alignment, means over traversals [T, n].
+
+    traversals: rows of codes [N, Z].
+    """
     total = np.zeros(3)
-    latents = table.codes.shape[2]
+    latents = table_codes.shape[1]
     block = max(1, BLOCK_VALUES // (traversals.shape[1] * latents))
     for start in range(0, len(traversals), block):
-        codes = codes_at(table, traversals[start : start + block])
+        codes = np.take(table_codes, traversals[start : start + block], axis=0).astype(np.float64)
         codes -= codes.mean(axis=1, keepdims=True)
         scatter = np.sum(codes**2, axis=1)
         # Both products have the same largest eigenvalue, that of n - 1 times the covariance.

@@ -49,7 +49,7 @@ def downstream(table: CodeTable, *, seed: int, test_samples: int) -> dict[str, f
     }
     for samples in TRAIN_SAMPLES:
         train, test = draw_rows(table, rng, samples), draw_rows(table, rng, test_samples)
-        codes, unseen = codes_at(table, train), codes_at(table, test)
+        codes, unseen = codes_at(table, train, rng), codes_at(table, test, rng)
         factors, unseen_factors = factors_at(table, train), factors_at(table, test)
         for learner, fit in LEARNERS.items():
             for k in table.varying:

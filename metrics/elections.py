@@ -15,7 +15,6 @@ import numpy as np
 from metrics.table import (
     CodeTable,
     Doubles,
-    Floats,
     Integers,
     codes_at,
     draw_rows,
@@ -45,7 +44,7 @@ def global_variances(
     global codes, or else over all images of all votes.
     """
     if isinstance(data, CodeTable):
-        codes = codes_at(data, draw_rows(data, rng, variance_images))
+        codes = codes_at(data, draw_rows(data, rng, variance_images), rng)
     else:
         given = data.rows if data.global_codes is None else data.global_codes
         codes = given.astype(np.float64)
@@ -58,7 +57,7 @@ def ballots_of_random_factors(
 ) -> Ballots:
     """Of `votes` votes of so many images, each of a factor picked at random."""
     factors, rows = draw_rows_with_one_factor_fixed(table, rng, votes, images)
-    return Ballots(factors, local_variances(table.rows, rows))
+    return Ballots(factors, local_variances(table, rows, rng))
 
 
 def ballots_of_every_factor(
@@ -69,13 +68,14 @@ def ballots_of_every_factor(
         return given_ballots(data)
     factors = np.repeat(data.varying, votes_a_factor)
     rows = draw_rows_with_factors_fixed(data, rng, factors, images)
-    return Ballots(factors, local_variances(data.rows, rows))
+    return Ballots(factors, local_variances(data, rows, rng))
 
 
 def given_ballots(votes: Votes) -> Ballots:
-    count, images, _ = votes.codes.shape
-    rows = np.arange(count * images).reshape(count, images)
-    return Ballots(votes.labels, local_variances(votes.rows, rows))
+    variances = np.empty(votes.codes.shape[::2])
+    for vote, codes in enumerate(votes.codes):
+        variances[vote] = np.var(codes.astype(np.float64), axis=0, ddof=1)
+    return Ballots(votes.labels, variances)
 
 
 def train_and_eval_ballots(
@@ -101,15 +101,16 @@ def train_and_eval_ballots(
     )
 
 
-def local_variances(codes: Floats, rows: Integers) -> Doubles:
-    """float64 [V, Z]: the variances of each latent, of codes [N, Z], over each of the rows [V, I].
+def local_variances(table: CodeTable, rows: Integers, rng: np.random.Generator) -> Doubles:
+    """float64 [V, Z]: the variances of each latent over each of the rows [V, I] of a table.
 
     The divisor is I - 1.
     """
-    variances = np.empty((len(rows), codes.shape[1]))
-    block = max(1, BLOCK_VALUES // (rows.shape[1] * codes.shape[1]))
+    latents = table.codes.shape[2]
+    variances = np.empty((len(rows), latents))
+    block = max(1, BLOCK_VALUES // (rows.shape[1] * latents))
     for start in range(0, len(rows), block):
-        batch = np.take(codes, rows[start : start + block], axis=0).astype(np.float64)
+        batch = codes_at(table, rows[start : start + block], rng)
         variances[start : start + block] = np.var(batch, axis=1, ddof=1)
     return variances
 

@@ -28,7 +28,7 @@ def explicitness(
     """
     rng = generator(seed, "explicitness")
     train, test = draw_rows(table, rng, train_samples), draw_rows(table, rng, test_samples)
-    codes, unseen = standardised(codes_at(table, train), codes_at(table, test))
+    codes, unseen = standardised(codes_at(table, train, rng), codes_at(table, test, rng))
     factors, unseen_factors = factors_at(table, train), factors_at(table, test)
     in_train, in_test = [], []
     for k in table.varying:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from metrics.distances import draw_traversals, widths_and_steps
-from metrics.table import CodeTable, Doubles, generator
+from metrics.table import CodeTable, Doubles, generator, looked_up
 
 
 def flatness(table: CodeTable, *, seed: int, repeats: int) -> dict[str, float]:
@@ -31,7 +31,7 @@ def flatness(table: CodeTable, *, seed: int, repeats: int) -> dict[str, float]:
     widths, lengths = np.zeros((2, 2, len(table.varying)))  # each [l1 and l2, factor]
     for place, factor in enumerate(table.varying):
         rows = draw_traversals(table, rng, factor, repeats)
-        width, steps = widths_and_steps(table.rows, rows)
+        width, steps = widths_and_steps(*looked_up(table, rows, rng))
         # The mean step times n - 1 is the mean of the sums of the n - 1 steps.
         widths[:, place], lengths[:, place] = width.mean(axis=1), steps.mean(axis=1)
     (width_l1, width_l2), (length_l1, length_l2) = widths.mean(axis=1), lengths.mean(axis=1)

@@ -25,8 +25,9 @@ def irs(table: CodeTable, *, seed: int, samples: int) -> dict[str, float]:
     the 99th percentile of their deviations is far from the largest one. A latent that only leans
     to one of two extremes when a factor is held fixed can score below 0, but not below -1.
     """
-    rows = draw_rows(table, generator(seed, "irs"), samples)
-    codes = codes_at(table, rows)
+    rng = generator(seed, "irs")
+    rows = draw_rows(table, rng, samples)
+    codes = codes_at(table, rows, rng)
     codes = codes[:, codes.min(axis=0) < codes.max(axis=0)]
     score = interventional_robustness(codes, factors_at(table, rows)[table.varying])
     return {"irs": score, "irs_varying_latents": float(codes.shape[1])}

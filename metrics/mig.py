@@ -16,8 +16,9 @@ BINS = 20
 
 def mig(table: CodeTable, *, seed: int, samples: int) -> dict[str, float]:
     """{"mig": MIG} in [0, 1] of `samples` rows drawn with replacement (10,000 in the papers)."""
-    rows = draw_rows(table, generator(seed, "mig"), samples)
-    return {"mig": mutual_information_gap(codes_at(table, rows), factors_at(table, rows))}
+    rng = generator(seed, "mig")
+    rows = draw_rows(table, rng, samples)
+    return {"mig": mutual_information_gap(codes_at(table, rows, rng), factors_at(table, rows))}
 
 
 def mutual_information_gap(codes: Doubles, factors: Integers) -> float:

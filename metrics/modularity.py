@@ -18,11 +18,12 @@ def modularity(table: CodeTable, *, seed: int, samples: int) -> dict[str, float]
 
     disent does not have it; its size `fast` is MIG's.
     """
-    rows = draw_rows(table, generator(seed, "modularity"), samples)
+    rng = generator(seed, "modularity")
+    rows = draw_rows(table, rng, samples)
     factors = factors_at(table, rows)[table.varying]
     informations = [
         [mutual_information(code, factor) for factor in factors]
-        for code in map(discretise, codes_at(table, rows).T)
+        for code in map(discretise, codes_at(table, rows, rng).T)
     ]
     return {"modularity": modularity_of(np.array(informations))}
 

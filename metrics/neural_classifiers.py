@@ -28,6 +28,8 @@ def linear_softmax(
     Learned from float64 [P, Z] and int64 [P], 0 to classes - 1: minimises the mean of
     -ln softmax(W x + b)_label by Adagrad, 10,000 epochs of all points at a rate of .01, which for
     most codes ends before the optimum.
+
+    Deviation: the code of Fil et al. has Adam at a rate of 1 for the codes of ICA.
     """
     x = np.vstack([features.T, np.ones(len(features))]).astype(np.float32)
     shares = np.ascontiguousarray(x.T) / np.float32(len(labels))

@@ -26,7 +26,8 @@ from metrics.votes import MAX_FACTORS, Votes, check_vote_shapes
 
 MAX_GIB = 16
 TABLE = ("codes", "factor_sizes")  # and optionally logvar
-VOTES = ("votes", "labels")  # and optionally codes
+VOTES = ("votes", "labels")  # and optionally codes, votes_logvar, codes_logvar
+OPTIONAL = {TABLE: ("logvar",), VOTES: ("codes", "votes_logvar", "codes_logvar")}
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 HEADER_READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -53,6 +54,7 @@ def read_npz(path: Path) -> CodeTable | Votes:
 
     Votes, in a file with an array of this name: votes: float [V, I, Z]. labels: int [V], the factor
     that the images of a vote share, from 0. codes: optional, float [G, Z], of images of all kinds.
+    votes_logvar, codes_logvar: optional, as votes and codes.
 
     Other arrays are not read. ValueError, in one line that names the file and what is wrong with
     it; OSError if it cannot be opened.
@@ -69,7 +71,7 @@ def read_npz(path: Path) -> CodeTable | Votes:
 
 def _read(archive: zipfile.ZipFile) -> CodeTable | Votes:
     members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-    needed, optional = (VOTES, "codes") if "votes" in members else (TABLE, "logvar")
+    needed = VOTES if "votes" in members else TABLE
     if "votes" in members and "factor_sizes" in members:
         raise ValueError("holds both votes and factor_sizes; valid: votes or a code table")
     for name in needed:
@@ -77,7 +79,7 @@ def _read(archive: zipfile.ZipFile) -> CodeTable | Votes:
             found = ", ".join(sorted(members)[:10]) or "none"
             valid = f"{', '.join(needed)}{' (or votes, labels)' * (needed is TABLE)}"
             raise ValueError(f"no array {name}; needed: {valid}; found: {found}")
-    members = {name: members[name] for name in (*needed, optional) if name in members}
+    members = {name: members[name] for name in (*needed, *OPTIONAL[needed]) if name in members}
 
     gib = sum(info.file_size for info in members.values()) / 2**30
     if gib > MAX_GIB:
@@ -110,8 +112,10 @@ def _votes(
     check_vote_shapes(headers["votes"].shape, headers["labels"].shape, global_shape)
 
     codes, labels = (_array(archive, members[name]) for name in VOTES)
-    global_codes = _array(archive, members["codes"]) if "codes" in members else None
-    return Votes.checked(codes, labels, global_codes=global_codes)
+    global_codes, logvar, global_logvar = (
+        _array(archive, members[name]) if name in members else None for name in OPTIONAL[VOTES]
+    )
+    return Votes.checked(codes, labels, None, global_codes, logvar, global_logvar)
 
 
 def _header(archive: zipfile.ZipFile, name: str, info: zipfile.ZipInfo) -> _Header:

@@ -25,9 +25,9 @@ def sap(table: CodeTable, *, seed: int, train_samples: int, test_samples: int) -
     train = draw_rows(table, rng, train_samples)
     test = draw_rows(table, rng, test_samples)
     accuracies = classification_accuracies(
-        codes_at(table, train),
+        codes_at(table, train, rng),
         factors_at(table, train)[table.varying],
-        codes_at(table, test),
+        codes_at(table, test, rng),
         factors_at(table, test)[table.varying],
     )
     return {"sap": mean_gap(accuracies)}
@@ -35,9 +35,10 @@ def sap(table: CodeTable, *, seed: int, train_samples: int, test_samples: int) -
 
 def sap_continuous(table: CodeTable, *, seed: int, samples: int) -> dict[str, float]:
     """{"sap_continuous": SAP} in [0, 1] of squared correlations over `samples` rows."""
-    rows = draw_rows(table, generator(seed, "sap_continuous"), samples)
+    rng = generator(seed, "sap_continuous")
+    rows = draw_rows(table, rng, samples)
     factors = factors_at(table, rows)[table.varying]
-    return {"sap_continuous": mean_gap(squared_correlations(codes_at(table, rows), factors))}
+    return {"sap_continuous": mean_gap(squared_correlations(codes_at(table, rows, rng), factors))}
 
 
 def mean_gap(predictability: Doubles) -> float:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 MAX_LATENTS = 1_000
+MAX_LOGVAR = 100
 INTEGERS = ("factor_sizes", "labels")
 
 Floats = npt.NDArray[np.float32]
@@ -30,6 +31,9 @@ class CodeTable:
     codes: float32 [R, N, Z]; codes[r, i] is the representation of replicate r at factor index i.
     factor_sizes: the number of positions of each of the F factors; their product is N.
     logvar: float32 [R, N, Z], the log-variances of the posteriors whose means `codes` are, or None.
+    sampled: whether the representation is a draw from the posterior: a new one at each look-up, as
+        an encoder in use makes it. (One draw a cell, kept, would be learned by heart where a metric
+        learns from some rows and is judged on others of the same cells.)
 
     ValueError, in one line, where the three do not fit together, are not finite, have more than
     1,000 latents, or where no factor has two positions: there is nothing to score then.
@@ -38,6 +42,7 @@ class CodeTable:
     codes: Floats
     factor_sizes: tuple[int, ...]
     logvar: Floats | None = None
+    sampled: bool = False
 
     def __post_init__(self) -> None:
         check_shapes(self.codes.shape, self.factor_sizes)
@@ -45,6 +50,8 @@ class CodeTable:
         if self.logvar is not None:
             check_logvar_shape(self.logvar.shape, self.codes.shape)
             check_values("logvar", self.logvar, "R, N, Z")
+        if self.sampled:
+            check_drawable(self.logvar)
 
     @classmethod
     def checked(
@@ -123,6 +130,14 @@ def check_logvar_shape(logvar: tuple[int, ...], codes: tuple[int, ...]) -> None:
         raise ValueError(f"logvar has shape {list(logvar)}; valid: {list(codes)}, as codes")
 
 
+def check_drawable(logvar: Floats | None) -> None:
+    """ValueError where no codes can be drawn: without log-variances, or with absurd ones."""
+    if logvar is None:
+        raise ValueError("there is no logvar to draw codes with; valid: mean codes")
+    if (largest := logvar.max()) > MAX_LOGVAR:
+        raise ValueError(f"logvar holds {largest:g}; valid: at most {MAX_LOGVAR}, to draw codes")
+
+
 def check_values(name: str, values: Floats, axes: str) -> None:
     """ValueError for anything but finite float32 with the named axes, "R, N, Z" say."""
     if values.dtype != np.float32 or values.ndim != len(axes.split(",")):
@@ -190,6 +205,27 @@ def factors_at(table: CodeTable, rows: Integers) -> Integers:
     return positions
 
 
-def codes_at(table: CodeTable, rows: Integers) -> Doubles:
-    """float64 [..., Z]: the codes of rows of any shape, widened so that sums of them are exact."""
-    return np.take(table.rows, rows, axis=0).astype(np.float64)
+def codes_at(table: CodeTable, rows: Integers, rng: np.random.Generator) -> Doubles:
+    """float64 [..., Z]: the codes of rows of any shape, widened so that sums of them are exact.
+
+    Of a sampled table mu + sigma epsilon, with an epsilon of its own for each place in `rows`.
+    """
+    codes = np.take(table.rows, rows, axis=0).astype(np.float64)
+    if table.sampled:
+        assert table.logvar is not None
+        logvar = np.take(table.logvar.reshape(table.rows.shape), rows, axis=0)
+        codes += np.exp(0.5 * logvar.astype(np.float64)) * rng.standard_normal(codes.shape)
+    return codes
+
+
+def looked_up(
+    table: CodeTable, rows: Integers, rng: np.random.Generator
+) -> tuple[Floats, Integers]:
+    """(float32 [M, Z], int64 as `rows`): codes, and where in them those of `rows` are.
+
+    The table's own, which are not copied; of a sampled table a draw for each place in `rows`.
+    """
+    if not table.sampled:
+        return table.rows, rows
+    codes = codes_at(table, rows.ravel(), rng).astype(np.float32)
+    return codes, np.arange(rows.size).reshape(rows.shape)

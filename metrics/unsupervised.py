@@ -32,7 +32,8 @@ def unsupervised(table: CodeTable, *, seed: int, samples: int) -> dict[str, floa
     The first four are the study's. Total correlation and mutual information do not see scale: what
     the means of latents that the encoder has all but shut still have in common counts in full.
     """
-    codes = codes_at(table, draw_rows(table, generator(seed, "unsupervised"), samples))
+    rng = generator(seed, "unsupervised")
+    codes = codes_at(table, draw_rows(table, rng, samples), rng)
     centred = codes - codes.mean(axis=0)
     covariance = centred.T @ centred / (samples - 1)
     varying = np.flatnonzero(codes.min(axis=0) < codes.max(axis=0))

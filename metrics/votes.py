@@ -12,7 +12,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from metrics.table import Floats, Integers, as_float32, check_latents, check_types, check_values
+from metrics.table import (
+    Floats,
+    Integers,
+    as_float32,
+    check_drawable,
+    check_latents,
+    check_types,
+    check_values,
+)
 
 MAX_FACTORS = 100
 
@@ -26,6 +34,8 @@ class Votes:
     factors: F, 1 to 100. A factor may be without votes.
     global_codes: float32 [G, Z], of images of all kinds, or None: how much a latent varies over the
         dataset is measured on them, else on all images of all votes.
+    logvar, global_logvar: as codes and global_codes, the log-variances of the posteriors whose
+        means these are, or None.
 
     ValueError, in one line, where these do not fit together, are not finite, have more than 1,000
     latents, or fewer than two images a vote: nothing varies in one.
@@ -35,6 +45,8 @@ class Votes:
     labels: Integers
     factors: int
     global_codes: Floats | None = None
+    logvar: Floats | None = None
+    global_logvar: Floats | None = None
 
     def __post_init__(self) -> None:
         given = self.global_codes
@@ -44,6 +56,14 @@ class Votes:
         check_values("votes", self.codes, "V, I, Z")
         if given is not None:
             check_values("codes", given, "G, Z")
+        for name, logvar, of in (
+            ("votes_logvar", self.logvar, self.codes),
+            ("codes_logvar", self.global_logvar, given),
+        ):
+            if logvar is not None and (of is None or logvar.shape != of.shape):
+                raise ValueError(f"{name} has shape {list(logvar.shape)}; valid: that of its means")
+            if logvar is not None:
+                check_values(name, logvar, "V, I, Z" if logvar is self.logvar else "G, Z")
         if self.labels.dtype != np.int64:
             raise ValueError(f"labels is {self.labels.dtype}; valid: int64 [V]")
         if not 1 <= self.factors <= MAX_FACTORS:
@@ -61,11 +81,13 @@ class Votes:
         labels: npt.NDArray[Any],
         factors: int | None = None,
         global_codes: npt.NDArray[Any] | None = None,
+        logvar: npt.NDArray[Any] | None = None,
+        global_logvar: npt.NDArray[Any] | None = None,
     ) -> Votes:
         """From arrays made elsewhere: floats of any width, integers of any width.
 
         factors: by default one more than the largest label. ValueError as for the class, and for
-        arrays that do not hold floats (codes, global_codes) or integers (labels).
+        arrays that do not hold floats (all others) or integers (labels).
         """
         check_types(votes=codes.dtype, labels=labels.dtype)
         if global_codes is not None:
@@ -77,7 +99,32 @@ class Votes:
             as_float32(codes),
             labels.astype(np.int64),
             largest + 1 if factors is None else factors,
-            None if global_codes is None else as_float32(global_codes),
+            *(
+                None if array is None else as_float32(array)
+                for array in (global_codes, logvar, global_logvar)
+            ),
+        )
+
+    def drawn(self, seed: int) -> Votes:
+        """The sampled representation: one draw of the posterior of every image, used once each.
+
+        ValueError where there are no log-variances.
+        """
+        rng = np.random.Generator(np.random.Philox(seed))
+
+        def draw(means: Floats, logvar: Floats | None) -> Floats:
+            check_drawable(logvar)
+            noise = rng.standard_normal(means.shape, dtype=np.float32)
+            drawn: Floats = means + np.exp(0.5 * np.asarray(logvar, dtype=np.float32)) * noise
+            return drawn
+
+        codes = draw(self.codes, self.logvar)
+        given = self.global_codes
+        return Votes(
+            codes,
+            self.labels,
+            self.factors,
+            None if given is None else draw(given, self.global_logvar),
         )
 
     @property

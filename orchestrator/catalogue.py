@@ -6,6 +6,7 @@ tables of README.md, each between its two marker comments.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from grids.datasets import DATASETS, RANDOM_NUISANCES, Images
-from grids.fields import declared_fields, shown
+from grids.fields import Field, declared_fields, instead, shown
 from grids.parts import (
     FRAMEWORKS,
     MODELS,
@@ -28,19 +29,32 @@ from grids.parts import (
     Model,
     Part,
 )
+from grids.settings import Budget, Evaluate, Resources
 from grids.terms import TERMS
 from grids.trial import Trial
-from metrics.registry import METRICS, SHAPES
+from metrics.registry import METRICS, SHAPES, function_of
+from orchestrator.errors import InputError
 
 MOST_LATENTS = int(declared_fields(Trial)["latents"].valid.at_most or 0)
 README = Path(__file__).resolve().parents[1] / "README.md"
 
-Listed = type[Part] | type[Trial]
+BLOCKS: Mapping[type, str] = {
+    Trial: "trial",
+    Evaluate: "evaluate",
+    Resources: "resources",
+    Budget: "budget",
+}
+Listed = type[Part] | type[Trial] | type[Evaluate] | type[Resources] | type[Budget]
 LISTS: Mapping[str, Mapping[str, Listed]] = {
     "datasets": DATASETS,
     "frameworks": FRAMEWORKS,
     "models": MODELS,
-    "parameters": {"trial": Trial, **RECONSTRUCTIONS, **OPTIMIZERS, **SCHEDULES},
+    "parameters": {
+        **{name: block for block, name in BLOCKS.items()},
+        **RECONSTRUCTIONS,
+        **OPTIMIZERS,
+        **SCHEDULES,
+    },
 }
 Row = dict[str, Any]
 
@@ -54,7 +68,7 @@ def listed(what: str) -> list[Row]:
 
 def described(part: Listed) -> Row:
     """A dataset (as it is by default), another part or the trial itself, as plain values."""
-    name, source = ("trial", "") if issubclass(part, Trial) else (part.name, part.source)
+    name, source = (part.name, part.source) if issubclass(part, Part) else (BLOCKS[part], "")
     row: Row = {
         "name": name,
         "line": (part.__doc__ or "").partition("\n")[0],
@@ -75,18 +89,24 @@ def described(part: Listed) -> Row:
             "image_sizes": None if sizes is None else list(sizes),
             "most_latents": part.narrowest_layer,
         }
-    row["parameters"] = [
-        {
-            "name": field.name,
-            "required": field.required,
-            "default": None if field.required else field.default,
-            "choices": None if field.choices is None else list(field.choices),
-            "valid": field.what,
-            "description": field.description,
-        }
-        for field in declared_fields(part).values()
-    ]
+    row["parameters"] = [_parameter(field) for field in declared_fields(part).values()]
     return row
+
+
+def _parameter(field: Field) -> Row:
+    in_bytes = field.name == "memory_bytes"  # as blocks.settings takes it
+    return {
+        "name": "memory" if in_bytes else field.name,
+        "required": field.required,
+        "default": None if field.required else _plain(field.default),
+        "choices": None if field.choices is None else list(field.choices),
+        "valid": "a number and a unit, as in 2GiB, or null" if in_bytes else field.what,
+        "description": field.description,
+    }
+
+
+def _plain(default: Any) -> Any:
+    return list(default) if isinstance(default, tuple) else default
 
 
 def listed_metrics() -> list[Row]:
@@ -159,6 +179,25 @@ def catalogue_view(what: str) -> RenderableType:
     return Group(*parts[1:])
 
 
+def metric_view(name: str) -> RenderableType:
+    """A metric's definition, as its code has it. InputError for an unknown one."""
+    if name not in METRICS:
+        raise InputError(f"{name}: no such metric; {instead(name, METRICS)}")
+    [row] = [row for row in listed_metrics() if row["name"] == name]
+    function = function_of(name)
+    sizes = (
+        f"{size}: " + ", ".join(f"{what} {count:,}" for what, count in drawn.items())
+        for size, drawn in row["sizes"].items()
+    )
+    definition = f"{inspect.getdoc(function)}\n\n{inspect.getdoc(inspect.getmodule(function))}"
+    return Group(
+        Text(name, style="bold"),
+        _indented(Text(f"{traits(row)}.\nSizes: {'; '.join(sizes)}."), 2),
+        "",
+        _indented(Text(definition), 2),
+    )
+
+
 def _indented(content: RenderableType, columns: int) -> Padding:
     return Padding(content, (0, 0, 0, columns), expand=False)
 
@@ -190,7 +229,7 @@ def traits(row: Row) -> str:
 
 
 def goodness(row: Row) -> str:
-    """The range of a metric's value, and which way is better."""
+    """The range of a metric's own value, the first score, and which way is better."""
     low, high = (
         end if value is None else f"{value:g}"
         for end, value in zip(("-inf", "inf"), row["value_range"], strict=True)
@@ -237,7 +276,8 @@ def markdown(what: str) -> str:
 def _in_short(parameter: Row) -> str:
     """`k_rule` orig (or uniform, fixed)."""
     default = default_of(parameter)
-    others = [choice for choice in parameter["choices"] or () if choice != default]
+    many = isinstance(parameter["default"], list)  # of names that stand in a table of their own
+    others = [c for c in parameter["choices"] or () if c != default and not many]
     return f"`{parameter['name']}` {default}" + (f" (or {', '.join(others)})" if others else "")
 
 
@@ -262,6 +302,8 @@ def spelled(value: Any) -> str:
     """A default as a grid file would spell it."""
     if isinstance(value, float):
         return f"{value:g}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(spelled, value))}]"
     return value if isinstance(value, str) else shown(value)
 
 

@@ -12,7 +12,7 @@ import shlex
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -214,15 +214,40 @@ def status(
         _say("nobody runs this study now; `latentgrid run` with its grid file goes on")
 
 
+@app.command(epilog="Example: latentgrid dashboard runs --port 8266")
+def dashboard(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            help="A study's folder, or the folder that studies are kept in.",
+            metavar="STUDY_DIR_OR_OUT",
+        ),
+    ],
+    host: Annotated[
+        str, typer.Option(help="Where to listen; 0.0.0.0 lets other machines in, without a login.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0: any free one.", min=0, max=65535)] = 8266,
+) -> None:
+    """Serve a page to watch studies in a browser, from their files alone; Ctrl-C ends it."""
+    from orchestrator.dashboard.serve import serve
+
+    if not folder.is_dir():
+        raise InputError(f"{folder}: not a folder; valid: a study's folder, or one of studies")
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(
+            serve(Path(os.path.abspath(folder)), host, port, lambda url: _say(f"dashboard: {url}"))
+        )
+
+
 @app.command(epilog="Example: latentgrid score codes.npz --metric mig --metric factor_vae --seed 0")
 def score(
     file: Annotated[
         Path,
         typer.Argument(
             help="codes float [N, Z], row i = factor index i, last factor fastest; "
-            "factor_sizes int [F]; optional logvar. Or votes float [V, I, Z], the images of a vote "
-            "sharing a factor; labels int [V], which one, from 0; optional codes float [G, Z], of "
-            "images of all kinds.",
+            "factor_sizes int [F]; optional logvar, for --representation sampled. Or votes float "
+            "[V, I, Z], the images of a vote sharing a factor; labels int [V], which one, from 0; "
+            "optional codes float [G, Z], of images of all kinds.",
             metavar="FILE.npz",
         ),
     ],
@@ -233,39 +258,37 @@ def score(
             "and that take a minute at most."
         ),
     ] = None,
+    representation: Annotated[
+        Literal["mean", "sampled"],
+        typer.Option(help="The codes as they are, or one draw of each posterior, by its logvar."),
+    ] = "mean",
     seed: Annotated[int, typer.Option(help="Seed of what the metrics draw.", min=0)] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Score a representation that was made elsewhere."""
+    """Score a representation that was made elsewhere, at full size."""
+    from rich.progress import Progress, SpinnerColumn, TextColumn
     from rich.table import Table
 
-    import metrics
-    from metrics.npz import read_npz
-    from orchestrator.scoring import one_thread
+    from orchestrator.score import score_file
 
-    def quick_metrics(shape: metrics.Shape) -> list[str]:
-        names = metrics.metrics_for(shape)
-        return [name for name in names if metrics.METRICS[name].cost_seconds <= 60]
-
-    for name in metric or ():
-        if name not in metrics.METRICS:
-            raise InputError(f"--metric {name}: valid: {', '.join(metrics.METRICS)}")
-    try:
-        data = read_npz(file)
-        with one_thread():
-            scores = [
-                {"metric": name, "score": key, "value": value}
-                for name in metric or quick_metrics(metrics.shape_of(data))
-                for key, value in metrics.score(name, data, size="full", seed=seed).items()
-            ]
-    except ValueError as error:
-        raise InputError(str(error)) from None
+    scores = []
+    bar = Progress(SpinnerColumn(), TextColumn("{task.description}"), console=Console(stderr=True))
+    with bar if bar.console.is_terminal else contextlib.nullcontext():
+        said = bar.add_task("scoring")
+        for row in score_file(file, metric or [], representation=representation, seed=seed):
+            scores.append(row)
+            bar.update(said, description=f"scoring: {row.metric} is done")
     if as_json:
-        typer.echo(json.dumps({"file": str(file), "seed": seed, "scores": scores}))
+        made_of = {"file": str(file), "representation": representation, "size": "full"}
+        typer.echo(
+            json.dumps({**made_of, "seed": seed, "scores": [row._asdict() for row in scores]})
+        )
         return
-    shown = Table("metric", "score", "value")
+    shown = Table(box=None)
+    shown.add_column("score", overflow="fold")
+    shown.add_column("value", justify="right", no_wrap=True)
     for row in scores:
-        shown.add_row(str(row["metric"]), str(row["score"]), f"{row['value']:.6f}")
+        shown.add_row(row.score, f"{row.value:.6f}")
     console.print(shown)
 
 
@@ -337,10 +360,26 @@ def parameters(as_json: AsJson = False) -> None:
     _list("parameters", as_json)
 
 
-@app.command(epilog="Example: latentgrid metrics --json")
-def metrics(as_json: AsJson = False) -> None:
-    """Every metric: what it takes, its range and direction, its cost, and where it is published."""
-    _list("metrics", as_json)
+@app.command(epilog="Example: latentgrid metrics dci")
+def metrics(
+    name: Annotated[
+        str | None, typer.Argument(help="A metric: its definition too.", metavar="[NAME]")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Every metric by the name that `evaluate: {metrics: [...]}` of a grid file takes.
+
+    What it is computed from, range and direction of its own value, which is the first of its
+    scores, its cost and its source. With NAME: how all its scores are defined.
+    """
+    from orchestrator.catalogue import metric_view
+
+    if name is None:
+        _list("metrics", as_json)
+    elif as_json:
+        raise InputError("metrics NAME --json: valid: one of them; --json has all metrics")
+    else:
+        console.print(metric_view(name))
 
 
 def _list(what: str, as_json: bool) -> None:
@@ -395,6 +434,34 @@ def traversals(
     _check_study(study_dir)
     draw_traversals(study_dir, trial_id, out)
     _say(f"drawn: {out}")
+
+
+@app.command(epilog="Example: latentgrid export runs/quickstart --tensorboard events")
+def export(
+    study_dir: StudyDir,
+    csv: Annotated[
+        Path | None, typer.Option(help="Write the tables here as CSV files.", metavar="DIR")
+    ] = None,
+    tensorboard: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write curves and scores here, a TensorBoard run a trial.", metavar="DIR"
+        ),
+    ] = None,
+) -> None:
+    """Write a study's tables for other programs; a study that runs gives what is there."""
+    from results.export import export_csv, export_tensorboard
+    from results.tables import load
+
+    if csv is None and tensorboard is None:
+        raise InputError("export: says nothing to write; valid: --csv DIR, --tensorboard DIR, both")
+    _check_study(study_dir)
+    frames = load(study_dir)
+    if csv is not None:
+        for path in export_csv(frames, csv):
+            _say(f"written: {path}")
+    if tensorboard is not None:
+        _say(f"written: {export_tensorboard(frames, tensorboard):,} runs below {tensorboard}")
 
 
 @app.command(epilog="Example: latentgrid compact runs/quickstart")

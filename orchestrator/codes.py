@@ -1,8 +1,8 @@
 """What a trial leaves for its scores: codes and terms, the arrays of one .npz file.
 
 It has what the metrics that are due take: `codes` and `factor_sizes` of a factor grid, or
-`votes`, `labels` and `codes` of images of all kinds; `evidence_*` of the evidence; `inception_*`,
-moments of the features of real and of made images.
+`votes`, `labels` and `codes` of images of all kinds, with log-variances; `evidence_*` of the
+evidence; `inception_*`, moments of the features of real and of made images.
 """
 
 from __future__ import annotations
@@ -77,6 +77,8 @@ def codes_of(
             "labels": votes.factors.numpy(),
             "codes": sample.mean[0],
         }
+        if encoded.logvar is not None and sample.logvar is not None:
+            arrays |= {"votes_logvar": encoded.logvar, "codes_logvar": sample.logvar[0]}
     if EVIDENCE in shapes:
         images = METRICS["elbo"].sizes[size]["images"]  # the same for all of them
         found = evaluate(model, dataset, trial, images=images, device=device)
@@ -127,14 +129,15 @@ def latents_of(trial: Trial, arrays: Arrays) -> Arrays:
     `variance_ratios` [F, Z]; `codes_along_<factor>` [positions, Z] where there is a factor grid.
     Nothing of codes that no metric can be scored on either.
     """
-    names = trial.dataset.factor_names
+    dataset = trial.dataset
     try:
         if "votes" in arrays:
-            votes = Votes(arrays["votes"], arrays["labels"], len(names), arrays["codes"])
+            assert isinstance(dataset, Song)
+            votes = Votes(arrays["votes"], arrays["labels"], dataset.complexity, arrays["codes"])
             return {"variance_ratios": variance_ratios(votes)}
         if "factor_sizes" in arrays:
             table = CodeTable(arrays["codes"], tuple(arrays["factor_sizes"].tolist()))
-            along = zip(names, codes_along(table), strict=True)
+            along = zip(dataset.factor_names, codes_along(table), strict=True)
             return {
                 "variance_ratios": variance_ratios(table),
                 **{f"codes_along_{name}": codes for name, codes in along},

@@ -9,7 +9,7 @@ from grids.data_folder import DataError, DataFolder
 from grids.datasets import Images
 from grids.load import Grid
 from grids.metrics import INCEPTION, METRICS
-from orchestrator.data_sets import as_named, missing_of, not_prepared
+from orchestrator.data_sets import as_named, missing_network, missing_of, not_prepared
 from orchestrator.errors import InputError
 from orchestrator.scoring import ScoredKeys
 from orchestrator.work import wanted_scores
@@ -39,7 +39,9 @@ def check_inception(data: DataFolder) -> None:
     try:
         check_weights(weights_of(data))
     except InceptionError as error:
-        raise InputError(f"the FID's network: {error}") from None
+        commands = missing_network(["fid_sample"], data)  # none where the file is another one
+        get = "".join(f"; get it with: {command}" for command in commands)
+        raise InputError(f"the FID's network: {error}{get}") from None
 
 
 def check_prepared(grid: Grid, folder: StudyFolder, data: DataFolder) -> None:

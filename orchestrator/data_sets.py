@@ -14,6 +14,7 @@ from grids.configuration import part_from
 from grids.data_folder import DataFolder, default_data_dir
 from grids.datasets import Images, NuisanceDSprites
 from grids.fields import FieldError, declared_fields
+from grids.metrics import INCEPTION, METRICS
 from grids.parts import Part
 from orchestrator.data_files import OriginalFile, files_of
 from orchestrator.errors import InputError
@@ -96,6 +97,15 @@ def missing_datasets(datasets: Iterable[Images], data: DataFolder) -> list[str]:
     return list(dict.fromkeys(command for command in commands if command))
 
 
+def missing_network(metrics: Iterable[str], data: DataFolder) -> list[str]:
+    """The command for the network of the FID, where one of these metrics needs it."""
+    if not any(INCEPTION in METRICS[metric] for metric in metrics):
+        return []
+    if all(file.path(data.root).exists() for file in files_of("inception", data.root)):
+        return []
+    return [f"latentgrid data fetch inception{_data_dir(data)}"]
+
+
 def missing_of(dataset: Images, data: DataFolder) -> str | None:
     """The command that gets a dataset ready; None where it is."""
     if all(data.is_prepared(name) for name in dataset.stored):
@@ -103,7 +113,11 @@ def missing_of(dataset: Images, data: DataFolder) -> str | None:
     options = {name: getattr(dataset, name) for name in declared_fields(type(dataset))}
     if "standardise" in options:  # it changes what a model is given, not what is prepared
         dataset = dataclasses.replace(dataset, standardise=False)  # type: ignore[call-arg]
-    command = f"latentgrid data prepare {as_named(dataset)}"
-    if data.root != default_data_dir():
-        command += f" --data-dir {shlex.quote(str(data.root))}"
-    return command
+    return f"latentgrid data prepare {as_named(dataset)}{_data_dir(data)}"
+
+
+def _data_dir(data: DataFolder) -> str:
+    """The option that a command needs for this directory."""
+    if data.root == default_data_dir():
+        return ""
+    return f" --data-dir {shlex.quote(str(data.root))}"

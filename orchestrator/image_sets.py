@@ -70,7 +70,7 @@ def _song(name: str, dataset: datasets.Song) -> ImageSet:
     if name == dataset.stored[0]:
         images = SongSource(dataset.complexity, dataset.images, **options)
         return ImageSet(name, images, (dataset.images, height, width, channels))
-    votes = SongVotes(dataset.complexity, **options)
+    votes = SongVotes(dataset.complexity, **options, vote_images=dataset.vote_images)
     labels = tuple(votes.labels().tolist())
     return ImageSet(name, votes, (votes.images, height, width, channels), labels=labels)
 

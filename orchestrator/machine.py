@@ -12,7 +12,19 @@ from pathlib import Path
 
 # A job on a cluster has our files but not their git history: it is told.
 COMMIT_VARIABLE = "LATENTGRID_COMMIT"
-PACKAGES = ("latentgrid", "torch", "ray", "numpy", "scipy", "scikit-learn", "pandas", "pyarrow")
+PACKAGES = (
+    "latentgrid",
+    "torch",
+    "ray",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "numba",
+    "llvmlite",
+    "threadpoolctl",
+    "pandas",
+    "pyarrow",
+)
 
 
 def node() -> str:

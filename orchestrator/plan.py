@@ -14,9 +14,15 @@ from grids.measurement import Measurement
 from grids.trial import Trial
 from orchestrator import machine
 from orchestrator.data_check import check_prepared
-from orchestrator.data_sets import missing_datasets
+from orchestrator.data_sets import missing_datasets, missing_network
 from orchestrator.scoring import ScoredKeys
-from orchestrator.work import ScoreKey, wanted_scores
+from orchestrator.work import (
+    ScoreKey,
+    cells_of,
+    final_scores,
+    wanted_cell_scores,
+    wanted_scores,
+)
 from results.lease import LeaseHeld
 from results.schema import SchemaError
 from results.store import FINAL, StudyFolder
@@ -76,8 +82,10 @@ def make_plan(grid: Grid, out: Path, data: DataFolder) -> Plan:
     trained = folder.checkpoint_steps()
     steps_left = {t.trial_id: t.steps - trained.get(t.trial_id, 0) for t in left}
     scored = ScoredKeys(folder).refresh()
+    steps = {t.trial_id: t.steps for t in grid.trials}
     scores = set[ScoreKey]().union(
-        *(wanted_scores(t.trial_id, t.steps, t.steps, grid.evaluate) for t in grid.trials)
+        *(wanted_scores(trial_id, n, n, grid.evaluate) for trial_id, n in steps.items()),
+        *(wanted_cell_scores(cell, steps, grid.evaluate) for cell in cells_of(grid).values()),
     )
     uses_gpu = any(resources.gpus > 0 for resources in grid.resources)
     device = machine.device_kind("cuda" if uses_gpu and machine.gpu_model() else "cpu")
@@ -86,14 +94,15 @@ def make_plan(grid: Grid, out: Path, data: DataFolder) -> Plan:
         trials=len(grid.trials),
         done=sum(trial.trial_id in done for trial in grid.trials),
         adoptable=len(adoptable),
-        steps=sum(trial.steps for trial in grid.trials),
+        steps=sum(steps.values()),
         steps_left=sum(steps_left.values()),
-        scores=len(scores),
-        scores_left=len(scores - scored),
+        scores=len(final_scores(scores, grid.evaluate)),
+        scores_left=len(final_scores(scores - scored, grid.evaluate)),
         device=device,
         hours=hours_left(left, steps_left, seconds_a_step(out, device)),
         disk_gb=sum(map(disk_mb, grid.trials)) / 1000,
-        missing_datasets=missing_datasets((trial.dataset for trial in left), data),
+        missing_datasets=missing_datasets((trial.dataset for trial in left), data)
+        + (missing_network(grid.evaluate.metrics, data) if scores - scored else []),
         trial_ids=[trial.trial_id for trial in grid.trials],
     )
 

@@ -28,7 +28,13 @@ from metrics.npz import read_evidence, read_moments, read_npz
 from metrics.table import CodeTable
 from metrics.votes import Votes
 from orchestrator import machine
-from orchestrator.work import SCORE_KEY_COLUMNS, ScoreKey, score_key, wanted_scores
+from orchestrator.work import (
+    SCORE_KEY_COLUMNS,
+    ScoreKey,
+    score_key,
+    wanted_cell_scores,
+    wanted_scores,
+)
 from results.ledger import Attempt, new_attempt_id
 from results.parquet import read_table
 from results.store import StudyFolder
@@ -175,12 +181,7 @@ class ScoringQueue:
             models = tuple(t for t in members if outcomes[t] == "completed")
             if len(models) < 2 or not all(self.folder.fixed_codes(t).exists() for t in models):
                 continue
-            keys = {
-                (t, self.steps[t], "mean", metric, METRICS[metric].version, size, seed)
-                for t in models
-                for metric in OF_CELLS & set(self.evaluate.metrics)
-                for size, seed in [(self.evaluate.final, self.evaluate.seed)]
-            }
+            keys = wanted_cell_scores(models, self.steps, self.evaluate)
             if missing := {k for k in keys if self._scored.models.get(k, 0) < len(models)}:
                 path = self.folder.fixed_codes(models[0])
                 step = self.steps[models[0]]
@@ -328,12 +329,12 @@ def _score_file(
         _, _, representation, metric, _, size, seed = key
         started = clock()
         try:
-            # Codes are read, and samples drawn, once for all metrics of the file.
+            # Codes are read once for all metrics of the file.
             what = next((s for s in METRICS[metric].shapes if s in READ), "codes")
             if (what, representation) not in read:
                 data = read.get((what, "mean")) or READ[what](file.path)
+                read[what, "mean"] = data
                 if what == "codes" and representation == "sampled":
-                    read[what, "mean"] = data
                     data = sampled(data, seed)
                 read[what, representation] = data
             data = read[what, representation]
@@ -363,12 +364,7 @@ def encoded(data: Data) -> dict[str, int | None]:
     return {"cells": data.codes.shape[1], "draws": data.codes.shape[0]}
 
 
-def sampled(table: Data, seed: int) -> CodeTable:
-    """One draw z = mu + sigma * epsilon of every posterior: the `sampled` representation."""
-    assert isinstance(table, CodeTable) and table.logvar is not None, (
-        "codes of our own always carry their variances"
-    )
-    epsilon = np.random.Generator(np.random.Philox(seed)).standard_normal(
-        table.codes.shape, dtype=np.float32
-    )
-    return CodeTable(table.codes + np.exp(0.5 * table.logvar) * epsilon, table.factor_sizes)
+def sampled(data: Data, seed: int) -> CodeTable | Votes:
+    """The `sampled` representation: of a table drawn at each look-up, of votes here."""
+    assert isinstance(data, CodeTable | Votes)
+    return data.drawn(seed) if isinstance(data, Votes) else dataclasses.replace(data, sampled=True)

@@ -64,6 +64,11 @@ def progress_line(status: Status) -> str:
             f"finished: {status.completed} of {status.trials} trials completed, "
             f"{status.failed} failed{diverged}; {hours_used(status)}"
         )
+    if status.steps_done == status.steps:
+        return (
+            f"trained {status.done}/{status.trials}, {status.failed} failed{diverged} | "
+            f"final scores {status.scores:,} of {status.scores_wanted:,} | {hours_used(status)}"
+        )
     eta = "?" if status.eta_hours is None else duration(status.eta_hours)
     return (
         f"{status.done}/{status.trials} done, {len(status.running)} running, "

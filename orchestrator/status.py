@@ -10,8 +10,8 @@ import pandas as pd
 
 from grids.load import Grid, load_grid
 from metrics import METRICS
-from orchestrator.work import wanted_scores
-from results.analysis.swept import swept_parameters
+from orchestrator.work import cells_of, final_scores, wanted_cell_scores, wanted_scores
+from results.analysis.swept import swept_besides_seed
 from results.hours import account, by_stage
 from results.store import StudyFolder
 from results.tables import Frames, load
@@ -68,11 +68,19 @@ def read_status(root: Path) -> tuple[Status, Grid, Frames]:
     return status_of(grid, frames, StudyFolder(root).checkpoint_steps()), grid, frames
 
 
-def status_of(grid: Grid, frames: Frames, checkpoints: Mapping[str, int]) -> Status:
+def status_of(
+    grid: Grid,
+    frames: Frames,
+    checkpoints: Mapping[str, int],
+    accounted: pd.DataFrame | None = None,
+) -> Status:
     """Of the trials of the grid; rows of trials that an earlier version of it had do not count.
 
-    `checkpoints` gives the steps that trials without a row have kept.
+    `checkpoints` gives the steps that trials without a row have kept, `accounted` what
+    results.hours.account says of the attempts, where it is known already.
     """
+    if accounted is None:
+        accounted = account(frames.attempts, frames.trials, frames.scores)
     steps = {trial.trial_id: trial.steps for trial in grid.trials}
     trials = frames.trials[frames.trials["trial_id"].isin(list(steps))]
     counts = trials["status"].value_counts()
@@ -94,7 +102,11 @@ def status_of(grid: Grid, frames: Frames, checkpoints: Mapping[str, int]) -> Sta
     left = sum(steps.values()) - done
     to_score = set(steps) - set(trials[trials["status"] == "diverged"]["trial_id"])
     final = frames.scores[frames.scores["step"] == frames.scores["trial_id"].map(steps)]
-    wanted = len(to_score) * len(wanted_scores("", 1, 1, grid.evaluate))
+    of_a_trial = final_scores(wanted_scores("", 1, 1, grid.evaluate), grid.evaluate)
+    wanted = len(to_score) * len(of_a_trial) + sum(
+        len(wanted_cell_scores(to_score.intersection(cell), steps, grid.evaluate))
+        for cell in set(cells_of(grid).values())
+    )
     keys = ["trial_id", "representation", "metric"]
     asked = final[
         (final["size"] == grid.evaluate.final)
@@ -102,7 +114,7 @@ def status_of(grid: Grid, frames: Frames, checkpoints: Mapping[str, int]) -> Sta
         & (final["seed"] == grid.evaluate.seed)
         & final["trial_id"].isin(list(to_score))
     ]
-    hours = by_stage(account(attempts, frames.trials, frames.scores))
+    hours = by_stage(accounted)
     return Status(
         study=grid.study,
         trials=len(steps),
@@ -134,7 +146,7 @@ def score_summary(grid: Grid, frames: Frames) -> pd.DataFrame:
     """
     rows = pd.DataFrame([{"trial_id": t.trial_id, **t.columns()} for t in grid.trials])
     steps = {trial.trial_id: trial.steps for trial in grid.trials}
-    swept = swept_parameters(rows, most=MOST_COLUMNS)
+    swept = swept_besides_seed(rows, most=MOST_COLUMNS)
     scores = frames.scores
     own = [METRICS[metric].scores[0] for metric in grid.evaluate.metrics]
     final = scores[

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Set
+from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -123,17 +123,53 @@ def cells_of(grid: Grid) -> dict[str, tuple[str, ...]]:
 
 def representations(metric: str, evaluate: Evaluate) -> tuple[str, ...]:
     """Those that the grid asks for; what is decoded is of samples of the posterior or prior."""
-    of_codes = METRICS[metric].shapes & {"table", "votes"}
-    return evaluate.representations if of_codes else ("sampled",)
+    return evaluate.representations if _of_codes(metric) else ("sampled",)
+
+
+def _of_codes(metric: str) -> bool:
+    return bool(METRICS[metric].shapes & {"table", "votes"})
+
+
+def final_scores(keys: Iterable[ScoreKey], evaluate: Evaluate) -> set[ScoreKey]:
+    """Those of the size that scores at the end have."""
+    return {key for key in keys if key[SCORE_KEY_COLUMNS.index("size")] == evaluate.final}
 
 
 def wanted_scores(trial_id: str, step: int, steps: int, evaluate: Evaluate) -> set[ScoreKey]:
-    """The scores that the grid asks of a trial's codes at `step` of its `steps`."""
-    size = evaluate.final if step == steps else evaluate.during
+    """The scores that the grid asks of a trial's codes at `step` of its `steps`.
+
+    At the last step those of both sizes where it is one of those scored during training, too: the
+    best of the scores during training may be the last one. What is measured for one size (terms of
+    the evidence, Inception moments) has that size only.
+    """
+    keys: set[ScoreKey] = set()
+    for metric in due_metrics(step, steps, evaluate):
+        sizes: set[str] = {evaluate.final if step == steps else evaluate.during}
+        every = evaluate.steps_between(metric)
+        if every is not None and step % every == 0 and _of_codes(metric):
+            sizes.add(evaluate.during)
+        keys |= {
+            (trial_id, step, representation, metric, METRICS[metric].version, size, evaluate.seed)
+            for size in sizes
+            for representation in representations(metric, evaluate)
+        }
+    return keys
+
+
+def wanted_cell_scores(
+    models: Collection[str], steps: Mapping[str, int], evaluate: Evaluate
+) -> set[ScoreKey]:
+    """The scores that the grid asks of a cell with these models: none of a single one.
+
+    `steps` gives the length of each trial.
+    """
+    if len(models) < 2:
+        return set()
     return {
-        (trial_id, step, representation, metric, METRICS[metric].version, size, evaluate.seed)
-        for metric in due_metrics(step, steps, evaluate)
-        for representation in representations(metric, evaluate)
+        (t, steps[t], "mean", metric, METRICS[metric].version, evaluate.final, evaluate.seed)
+        for t in models
+        for metric in evaluate.metrics
+        if CELL in TAKEN[metric]
     }
 
 

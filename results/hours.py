@@ -67,9 +67,14 @@ def account(attempts: pd.DataFrame, trials: pd.DataFrame, scores: pd.DataFrame) 
     finished trial again for scores that were added later; a score attempt if a score names it. An
     interrupted attempt is in progress while its trial is unfinished: its checkpoint waits.
     """
-    keys = list(zip(attempts["attempt_id"], attempts["trial_id"], strict=True))
+    # Lists: pandas is slow to hand out strings one by one.
+    ids, of_trials = attempts["attempt_id"].tolist(), attempts["trial_id"].tolist()
+    keys = list(zip(ids, of_trials, strict=True))
     steps = zip(
-        attempts["resumed_from"], attempts["start_step"], attempts["steps_done"], strict=True
+        attempts["resumed_from"].tolist(),
+        attempts["start_step"].tolist(),
+        attempts["steps_done"].tolist(),
+        strict=True,
     )
     spans = {
         key: Span(previous if isinstance(previous, str) else None, int(start), int(done))
@@ -80,20 +85,23 @@ def account(attempts: pd.DataFrame, trials: pd.DataFrame, scores: pd.DataFrame) 
         (attempts["kind"] == "trial")
         & (attempts["outcome"] == "completed")
         & (attempts["start_step"] == attempts["steps_done"])
+        & attempts["resumed_from"].isna()  # else training that was killed at its last step
     ]
     scored = scores[["attempt_id", "trial_id"]].drop_duplicates()
     useful = fractions(
         spans,
         [
-            *zip(final["attempt_id"], final["trial_id"], strict=True),
-            *zip(encoded_again["attempt_id"], encoded_again["trial_id"], strict=True),
-            *zip(scored["attempt_id"], scored["trial_id"], strict=True),
+            key
+            for rows in (final, encoded_again, scored)
+            for key in zip(rows["attempt_id"].tolist(), rows["trial_id"].tolist(), strict=True)
         ],
     )
     done = set(final["trial_id"])
     unfinished = [
         key
-        for key, kind, outcome in zip(keys, attempts["kind"], attempts["outcome"], strict=True)
+        for key, kind, outcome in zip(
+            keys, attempts["kind"].tolist(), attempts["outcome"].tolist(), strict=True
+        )
         if outcome in ("running", "interrupted")
         and key not in useful
         and not (kind == "trial" and key[1] in done)

@@ -65,6 +65,7 @@ def test_trials_need_the_standard_library_only(module: str) -> None:
     [
         ("orchestrator.plan", ("torch", "ray")),
         ("orchestrator.cli", ("torch", "ray", "scipy")),
+        ("orchestrator.dashboard.serve", ("torch", "ray", "scipy")),
         ("results", ("torch", "ray")),
         ("trainers.fit", ("ray", "pydantic", "pandas", "ruamel")),
     ],

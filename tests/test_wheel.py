@@ -43,7 +43,7 @@ def test_the_wheel_holds_every_module_and_data_file_and_nothing_else(wheel: Path
         str(path.relative_to(ROOT))
         for package in OURS
         for path in (ROOT / package).rglob("*")
-        if path.suffix in (".py", ".yaml", ".json")
+        if path.suffix in (".py", ".yaml", ".json", ".html", ".css", ".js", ".svg")
     }
     assert names == expected
 

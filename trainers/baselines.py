@@ -79,6 +79,9 @@ def ica(images_BN: Floats, trial: Trial) -> LinearFit:
     framework, latents = trial.framework, trial.latents
     assert isinstance(framework, parts.ICA)
     start_ZZ = normals(trial.seed, Stream.INITIALISATION, 0, latents, latents, dtype=torch.float64)
+    # scikit-learn gives each direction the sign of its first pixel, and so loses the directions of
+    # images whose first pixel is always black: the fit begins at the first pixel that varies.
+    first = int(np.argmax(np.ptp(images_BN, axis=0) > 0))
     # Of few images there are directions without variance, which it divides by and does not use.
     with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -90,7 +93,7 @@ def ica(images_BN: Floats, trial: Trial) -> LinearFit:
             max_iter=framework.largest_iterations,
             tol=framework.tolerance,
             w_init=start_ZZ.numpy(),
-        ).fit(images_BN.astype(np.float64))
+        ).fit(np.roll(images_BN, -first, axis=1).astype(np.float64))
     # A row of the whitening has the length 1 / (singular value of the images).
     singular_Z = 1 / np.linalg.norm(fitted.whitening_, axis=1)
     tiny = np.finfo(np.float32).eps * max(images_BN.shape) * singular_Z.max()
@@ -100,9 +103,9 @@ def ica(images_BN: Floats, trial: Trial) -> LinearFit:
             f"independent components; valid: latents of at most {rank}"
         )
     return LinearFit(
-        fitted.components_.astype(np.float32),
-        fitted.mixing_.astype(np.float32),
-        fitted.mean_.astype(np.float32),
+        np.roll(fitted.components_, first, axis=1).astype(np.float32),
+        np.roll(fitted.mixing_, first, axis=0).astype(np.float32),
+        np.roll(fitted.mean_, first).astype(np.float32),
         {"fit_iterations": float(fitted.n_iter_)},
     )
 

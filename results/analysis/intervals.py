@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import bootstrap
+from scipy.stats import DegenerateDataWarning, bootstrap
 
 CONFIDENCE = 0.95
 RESAMPLES = 2_000
@@ -51,18 +52,11 @@ def difference(
     statistic: Statistic = np.mean,
 ) -> Interval:
     """Of statistic(first) - statistic(second), two independent samples; n is the smaller one's."""
-    a, b = (np.asarray(values, dtype=np.float64) for values in (first, second))
-    a, b = a[~np.isnan(a)], b[~np.isnan(b)]
-    n = min(len(a), len(b))
-    if n == 0:
-        return Interval(np.nan, np.nan, np.nan, 0)
-    if n == 1:
-        return Interval(float(statistic(a) - statistic(b)), np.nan, np.nan, 1)
 
     def gap(x: npt.NDArray[Any], y: npt.NDArray[Any], axis: int = -1) -> Any:
         return statistic(x, axis=axis) - statistic(y, axis=axis)
 
-    return _resampled((a, b), gap, paired=False, n=n)
+    return of_samples((first, second), gap)
 
 
 def paired(
@@ -81,16 +75,31 @@ def paired(
     return _resampled((a, b), statistic, paired=True, n=len(a))
 
 
+def of_samples(samples: Sequence[Sequence[float] | pd.Series], statistic: Statistic) -> Interval:
+    """Of statistic(*samples), independent samples of runs; n is the smallest one's.
+
+    The missing values are left out.
+    """
+    arrays = [np.asarray(values, dtype=np.float64) for values in samples]
+    there = tuple(values[~np.isnan(values)] for values in arrays)
+    n = min((len(values) for values in there), default=0)
+    if n == 0:
+        return Interval(np.nan, np.nan, np.nan, 0)
+    if n == 1:
+        return Interval(float(statistic(*there)), np.nan, np.nan, 1)
+    return _resampled(there, statistic, paired=False, n=n)
+
+
 def _resampled(
     samples: tuple[npt.NDArray[np.float64], ...], statistic: Statistic, *, paired: bool, n: int
 ) -> Interval:
-    vectorized = not paired
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateDataWarning)  # resamples without any variation
         found = bootstrap(
             samples,
             statistic,
             paired=paired,
-            vectorized=vectorized,
+            vectorized=None,  # resamples at once, where the statistic takes an axis
             n_resamples=RESAMPLES,
             confidence_level=CONFIDENCE,
             method="percentile",
@@ -98,7 +107,7 @@ def _resampled(
         )
         value = float(statistic(*samples))
     spread = found.bootstrap_distribution
-    spread = spread[~np.isnan(spread)]  # of resamples without any variation
+    spread = spread[~np.isnan(spread)]
     if len(spread) == 0:
         return Interval(value, np.nan, np.nan, n)
     tail = (1 - CONFIDENCE) / 2

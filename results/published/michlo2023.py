@@ -1,10 +1,43 @@
-"""Numbers of Michlo et al. 2023."""
+"""Numbers of Michlo et al. 2023 and of the code that drew its figures.
+
+Of figures 6, 9 and 11 the paper prints none. Code: github.com/nmichlo/msc-research at 625e57e.
+"""
 
 from __future__ import annotations
 
-# Michlo et al. 2023, supplement, table 1: mean and standard deviation of the distances between
-# 50,000 pairs of images along a factor, and of random pairs; by dataset as it is named here. (In
-# the printed table the names of the datasets stand some rows too low.)
+from typing import NamedTuple
+
+FIGURE_SCORES = ("mig", "dci_disentanglement")
+"""What figures 6, 9 and 11 are of (plot_p01_all_experiments.py), each trial's best in training."""
+
+BETAS_OF_FIGURE_9 = {"beta_vae": (0.00316, 0.001), "ada_gvae": (0.001, 0.001)}
+"""By framework the beta (mean form) below spacing 3 and from it on that figure 9 shows, of the two
+that were run (plot_p01_all_experiments.py; a comment in it says below spacing 6)."""
+FIRST_SPACING_OF_THE_SECOND = 3
+
+
+class Experiment(NamedTuple):
+    """A row of table 4."""
+
+    title: str
+    trials: int
+    steps: int
+    hours: float
+
+
+# Supplement, table 4: "~4 h" and "~2 h" a trial.
+EXPERIMENTS = {
+    6: Experiment("5.3. Adversarial Experiments (Figure 6)", 160, 18_432_000, 640.0),
+    9: Experiment("5.4. Varying Levels of Overlap (Figure 9)", 160, 9_216_000, 320.0),
+    11: Experiment("6.1. Augmented Loss Experiments (Figure 11)", 40, 2_304_000, 80.0),
+}
+"""By the figure that is of them."""
+TOTAL_HOURS = 1_040.0
+"""Supplement, C.4."""
+
+# Supplement, table 1: mean and standard deviation of the distances between 50,000 pairs of images
+# along a factor, and of random pairs; by dataset as it is named here. (In the printed table the
+# names of the datasets stand some rows too low.)
 _SQUARE = (0.0104, 0.0)
 FACTOR_IMPORTANCE: dict[str, dict[str, tuple[float, float]]] = {
     "cars3d": {
@@ -45,3 +78,15 @@ FACTOR_IMPORTANCE: dict[str, dict[str, tuple[float, float]]] = {
 }
 # The stand-in is drawn to come out as dSprites.
 FACTOR_IMPORTANCE["dsprites_rendered"] = FACTOR_IMPORTANCE["dsprites"]
+
+# Of sets that are in no table: comments in disent's code (8f061a8,
+# plot_dataset_traversal_dists.py).
+IMPORTANCE_IN_CODE: dict[str, dict[str, tuple[float, float]]] = {
+    "xyobject": {
+        "random": (0.0145, 0.0111),
+        "y": (0.0116, 0.0139),
+        "x": (0.0115, 0.0140),
+        "color": (0.0088, 0.0084),
+        "scale": (0.0051, 0.0056),
+    },
+}

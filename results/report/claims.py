@@ -52,11 +52,12 @@ def claims_table(name: str, claims: Sequence[Claim]) -> Table:
     for claim in claims:
         found = claim.interval or Interval(math.nan, math.nan, math.nan, 0)
         side = "above" if claim.above else "below"
+        claimed = "" if claim.interval is None else f"; claimed: {side} {claim.bound:g}"
         rows.append(
             {
                 "statement": claim.statement,
                 "source": claim.source,
-                "statistic": f"{claim.statistic}; claimed: {side} {claim.bound:g}",
+                "statistic": claim.statistic + claimed,
                 "value": found.value,
                 "low": found.low,
                 "high": found.high,

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from grids.columns import COLUMN_TYPES
 from results.analysis.intervals import by_group
 from results.analysis.selection import final_scores
-from results.analysis.swept import swept_parameters
+from results.analysis.swept import swept_besides_seed
 from results.hours import account, by_stage
 from results.report.blocks import Block, Drawing, Missing, Section, Table, Text
 from results.report.figures import colour, sheet, with_intervals
@@ -22,7 +22,7 @@ MOST_TRACEBACKS = 20
 
 
 def sections(studies: Studies) -> list[Section]:
-    swept = swept_parameters(studies.trials[list(COLUMN_TYPES)], most=MOST_SWEPT)
+    swept = swept_besides_seed(studies.trials[list(COLUMN_TYPES)], most=MOST_SWEPT)
     found = [Section("How it stands", _standing(studies))]
     if len(studies.trials):
         found += [
@@ -158,7 +158,9 @@ def _hours(studies: Studies) -> list[Block]:
             stages,
         )
     ]
-    done = trials[trials["status"].isin(["completed", "diverged"])]
+    done = trials[trials["status"].isin(["completed", "diverged"])].dropna(
+        subset=["gpu_hours", "cpu_hours"]
+    )
     kind = "gpu_hours" if done["gpu_hours"].sum() > 0 else "cpu_hours"
     if len(done):
         figure, [axes] = sheet(1, panel_inches=(7, 2.7))

@@ -24,7 +24,7 @@ from results.report.claims import HELD, NOT_ENOUGH, NOT_HELD
 PAGE = "report.html"
 MOST_ROWS = 200
 """Of a table in the page; its CSV has all."""
-TEMPLATE = Path(__file__).with_name("page.html.jinja")
+TEMPLATE = Path(__file__).with_name("page.html")
 STYLES = {HELD: "held", NOT_HELD: "not-held", NOT_ENOUGH: "not-enough"}
 
 

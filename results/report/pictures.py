@@ -55,7 +55,7 @@ def traversal_sheet(path: Path, trial: pd.Series, *, most_latents: int | None = 
     order = order[:most_latents]
     cell = originals.shape[-1] + 2 * FRAME
     height = cell * len(order) / 75
-    figure = Figure(figsize=(8.6, height + 2.2), layout="constrained", dpi=100)
+    figure = Figure(figsize=(8.6, height + 2.2), layout="compressed", dpi=100)
     top, bottom = figure.subplots(2, 1, height_ratios=[height, 1.9])
     top.imshow(tiled(traversals[order]), cmap="gray", vmin=0, vmax=255)
     steps = np.linspace(-3, 3, traversals.shape[1])
@@ -67,7 +67,8 @@ def traversal_sheet(path: Path, trial: pd.Series, *, most_latents: int | None = 
     top.set_title("one latent at a time, in standard deviations of the prior", fontsize="medium")
     bottom.imshow(tiled(np.stack([originals, reconstructions])), cmap="gray", vmin=0, vmax=255)
     bottom.set_xticks([])
-    bottom.set_yticks([cell * 0.5, cell * 1.5], ["originals", "reconstructions"])
+    bottom.set_yticks([])
+    bottom.set_title("images, and below them what is made of them", fontsize="medium")
     for axes in (top, bottom):
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0, labelsize="small")

@@ -7,13 +7,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from grids.reports import GENERIC, REPORTS
-from results.report import generic, locatello2019
+from results.report import fil2021, generic, locatello2019, michlo2023, song2018
 from results.report.blocks import Section
 from results.report.page import write_page
 from results.report.studies import Studies
 
 PAPERS: dict[str, Callable[[Studies], list[Section]]] = {
+    "michlo2023": michlo2023.sections,
     "locatello2019": locatello2019.sections,
+    "fil2021": fil2021.sections,
+    "song2018": song2018.sections,
 }
 """The sections of a paper, by the name of its report in grids.reports."""
 

@@ -257,6 +257,33 @@ BAD = {
         "every: 101",
         "12:35: every is 101, and a trial has 100 steps; valid: 1 to 100",
     ),
+    "every 0 of a metric": (
+        "every: 50",
+        "every: {mig: 0}",
+        "12:35: every of mig is 0; valid: an integer of at least 1",
+    ),
+    "every list of a metric": (
+        "every: 50",
+        "every: {mig: [1, 2]}",
+        "12:41: every of mig is a list; valid: an integer of at least 1",
+    ),
+    "every a list": (
+        "every: 50",
+        "every: [1, 2]",
+        "12:35: every is a list; valid: an integer of at least 1, or null, or a mapping of "
+        "metrics to such, as in {mig: 2400}",
+    ),
+    "every of what is scored once": (
+        "metrics: [mig], every: 50",
+        "metrics: [mig, udr], every: {udr: 20}",
+        "12:40: every names udr, which is scored once all seeds are done; valid: without",
+    ),
+    "cells of one seed": (
+        "seed: [0, 1]\nevaluate: {metrics: [mig]",
+        "seed: [0]\nevaluate: {metrics: [udr]",
+        "12:21: udr compares trials that differ by their seed alone, and no two of these do; "
+        "valid: two seeds, or more",
+    ),
     "metrics not a list": ("[mig]", "mig", "12:21: metrics is 'mig'; valid: a list, [...]"),
     "metric twice": ("[mig]", "[mig, mig]", "12:21: metrics is ['mig', 'mig']; valid: each value"),
     "unknown setting": (

@@ -26,7 +26,7 @@ def test_it_is_a_schema() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", sorted(QUICKSTART.parent.glob("*.yaml")), ids=lambda path: path.name
+    "path", sorted(QUICKSTART.parent.rglob("*.yaml")), ids=lambda path: path.name
 )
 def test_every_grid_file_of_the_package_conforms(path: Path) -> None:
     jsonschema.Draft7Validator(schema.schema()).validate(document(path.read_text(encoding="utf-8")))
@@ -41,6 +41,7 @@ def test_cases_and_dotted_keys_conform() -> None:
       - {framework: beta_vae, grid: {beta: [1, 4]}, resources: {gpus: 0.5, memory: 2GiB}}
     exclude: [{framework: beta_vae, dataset.spacing: 1}]
     include: [{dataset.grid_size: null}]
+    evaluate: {metrics: [mig, udr], every: {mig: 20}}
     budget: {gpu_hours: 10}
     """
     jsonschema.Draft7Validator(schema.schema()).validate(document(text))
@@ -61,6 +62,12 @@ def test_cases_and_dotted_keys_conform() -> None:
         "{study: s, grid: {seed: 1}}",
         "{study: s, evaluate: {metrics: [migg]}}",
         "{study: s, evaluate: {during: slow}}",
+        "{study: s, evaluate: {every: 0}}",
+        "{study: s, evaluate: {every: [1, 2]}}",
+        "{study: s, evaluate: {every: {migg: 20}}}",
+        "{study: s, evaluate: {every: {mig: 0}}}",
+        "{study: s, evaluate: {every: {mig: [1, 2]}}}",
+        "{study: s, evaluate: {every: {udr: 20}}}",
         "{study: s, resources: {memory: 2GB}}",
     ],
 )

@@ -1,19 +1,23 @@
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from metrics.beta_vae import beta_vae, draw_points, told_by_logistic_regression, within_range
 from metrics.table import CodeTable, generator
-from tests.reference.dci import GRIDS, KINDS, codes_of
+from tests.reference.tables import GRIDS, KINDS, table_of
 
 Doubles = npt.NDArray[np.float64]
 
+MODULE = importlib.import_module("metrics.beta_vae")  # of which the package has the function
 REFERENCE = json.loads(Path(__file__).parents[1].joinpath("reference/linear.json").read_text())
 SIZES = (5, 6, 7)
 SMALL = {"train_points": 1_000, "eval_points": 1_000}
@@ -64,7 +68,7 @@ def test_agrees_with_the_definition_a_point_at_a_time(sizes: tuple[int, ...], no
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("grid", GRIDS)
 def test_agrees_with_the_definition_at_full_size(grid: str, kind: str) -> None:
-    table = CodeTable.checked(codes_of(kind, GRIDS[grid]), GRIDS[grid])
+    table = table_of(kind, grid)
     scores = beta_vae(table, seed=0, train_points=10_000, eval_points=5_000)
     expected = REFERENCE["values"][grid][kind]
     for name, value in scores.items():
@@ -135,6 +139,28 @@ def test_the_classifier_is_scikit_learns_with_its_defaults() -> None:
     np.testing.assert_array_equal(told[1], model.predict(unseen))
     other = LogisticRegression(C=10).fit(train, factors)
     assert np.mean(told[1] == other.predict(unseen)) < 0.95
+
+
+def test_points_are_of_64_pairs_and_learned_from_in_100_iterations(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn = []
+
+    def recorded(*arguments: Any) -> Any:
+        assert arguments[-1] == 64
+        drawn.append(draw_points(*arguments))
+        return drawn[-1]
+
+    monkeypatch.setattr(MODULE, "draw_points", recorded)
+    table = CodeTable.checked(mixed(SIZES, 0.3) * [10, 100, 1_000], SIZES)
+    scores = beta_vae(table, seed=0, train_points=2_000, eval_points=2_000)
+    train, unseen = drawn
+    # The default is 100 iterations, which here end before the optimum: more of them tell more.
+    with pytest.warns(ConvergenceWarning):
+        model = LogisticRegression().fit(*train)
+        further = LogisticRegression(max_iter=200).fit(*train)
+    assert scores["beta_vae_score"] == model.score(*unseen)
+    assert scores["beta_vae_train_score"] == model.score(*train) < further.score(*train)
 
 
 def test_the_score_is_that_of_points_not_learned_from() -> None:

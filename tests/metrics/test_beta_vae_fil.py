@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
 
 from metrics import METRICS, neural_classifiers
 from metrics.beta_vae import draw_points
@@ -118,6 +122,33 @@ def test_the_extremes_of_float32_are_scored() -> None:
     codes = (2 * positions(*SIZES) - 1) * float(np.finfo(np.float32).max)
     scores = beta_vae_fil(CodeTable.checked(codes, SIZES), seed=0, **SMALL)
     assert min(scores.values()) > 0.9
+
+
+def test_the_settings_are_those_of_their_code_and_what_is_said_to_deviate() -> None:
+    assert MODULE.PAIRS == (64, 16, 128, 256)
+    assert (MODULE.TREES, MODULE.MAX_ITERATIONS) == (150, 500)
+    settings = neural_classifiers
+    assert (settings.LINEAR_EPOCHS, settings.LINEAR_RATE) == (10_000, 0.01)
+    assert (settings.HIDDEN, settings.MLP_RATE, settings.WEIGHT_DECAY) == (256, 0.001, 1e-4)
+    assert (settings.MLP_STEPS, settings.MLP_BATCH) == (2_000, 100)  # theirs: 5,000 of all points
+
+
+def test_the_forest_and_the_logistic_regression_are_scikit_learns() -> None:
+    table, choice = mixed(), np.arange(4)
+    features, factors = draw_points(table, np.random.default_rng(0), choice, 500, 64)
+    unseen, _ = draw_points(table, np.random.default_rng(1), choice, 2_000, 64)
+    features, unseen = features * [1, 30, 100, 1], unseen * [1, 30, 100, 1]
+    seed = int(np.random.default_rng(2).integers(2**32))
+    models = {
+        "forest": RandomForestClassifier(150, random_state=seed),
+        "logistic": LogisticRegression(max_iter=500),
+    }
+    for name, model in models.items():
+        told = MODULE.CLASSIFIERS[name](features, factors, 4, unseen, np.random.default_rng(2))
+        with warnings.catch_warnings():  # 500 iterations end before the optimum, of such scales
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            expected = model.fit(features, factors).predict(unseen)
+        np.testing.assert_array_equal(told, expected)
 
 
 def test_the_forest_has_trees_of_its_own_random_numbers() -> None:

@@ -42,7 +42,7 @@ def test_every_vote_elects_the_latent_of_least_normalised_variance() -> None:
     _, rows = draw_rows_with_one_factor_fixed(table, generator(0, "test"), 3_000, 64)
     codes = table.codes[0].astype(np.float64)
     variances = codes.var(axis=0, ddof=1)
-    elected = elect(local_variances(table.rows, rows), variances, np.arange(3))
+    elected = elect(local_variances(table, rows, np.random.default_rng(0)), variances, np.arange(3))
     expected = [np.argmin([codes[r, d].var(ddof=1) / variances[d] for d in range(3)]) for r in rows]
     np.testing.assert_array_equal(elected, expected)
     assert set(expected) == {0, 1, 2}

@@ -23,6 +23,11 @@ def test_the_elbo_is_the_negative_sum_of_its_terms() -> None:
     assert scored["elbo"] == {"elbo": pytest.approx(-15.005)}
 
 
+def test_active_is_more_than_a_hundredth_of_a_nat() -> None:
+    told = Evidence(1_000, 12.5, np.array([0.0099, 0.01, 0.0101]))
+    assert metrics.score("kl", told, size="full", seed=0)["kl_active_latents"] == 1.0
+
+
 def test_without_a_posterior_there_is_a_reconstruction_only() -> None:
     told = Evidence(1_000, 12.5)
     assert metrics.score("reconstruction", told, size="full", seed=0) == {"reconstruction": 12.5}

@@ -13,8 +13,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
 from metrics.explicitness import explicitness, mean_area, probabilities, standardised
-from metrics.table import CodeTable, codes_at, draw_rows, factors_at, generator
-from tests.reference.dci import GRIDS, KINDS, codes_of
+from metrics.table import CodeTable, draw_rows, factors_at, generator
+from tests.reference.tables import GRIDS, KINDS, table_of
 
 Doubles = npt.NDArray[np.float64]
 
@@ -39,13 +39,15 @@ def plain_explicitness(table: CodeTable, seed: int, **solver: float) -> tuple[fl
     """(test, train) by scikit-learn alone, on the rows that `explicitness` draws."""
     rng = generator(seed, "explicitness")
     train, test = (draw_rows(table, rng, samples) for samples in FAST.values())
-    scaler = StandardScaler().fit(codes_at(table, train))
+    scaler = StandardScaler().fit(table.rows[train].astype(np.float64))
     areas = []
     for k in table.varying:
         model = LogisticRegression(**solver)
-        model.fit(scaler.transform(codes_at(table, train)), factors_at(table, train)[k])
+        model.fit(
+            scaler.transform(table.rows[train].astype(np.float64)), factors_at(table, train)[k]
+        )
         for rows in test, train:
-            told = model.predict_proba(scaler.transform(codes_at(table, rows)))
+            told = model.predict_proba(scaler.transform(table.rows[rows].astype(np.float64)))
             labels = np.eye(table.factor_sizes[k])[factors_at(table, rows)[k]]
             areas.append(roc_auc_score(labels, told, average="macro"))
     return float(np.mean(areas[::2])), float(np.mean(areas[1::2]))
@@ -68,7 +70,7 @@ def test_agrees_with_scikit_learn_on_the_same_samples(noise: float) -> None:
     ["xysquares", *(pytest.param(g, marks=pytest.mark.slow) for g in GRIDS if g != "xysquares")],
 )
 def test_agrees_with_the_definition_at_full_size(grid: str, kind: str) -> None:
-    table = CodeTable.checked(codes_of(kind, GRIDS[grid]), GRIDS[grid])
+    table = table_of(kind, grid)
     scores = explicitness(table, seed=0, train_samples=10_000, test_samples=5_000)
     expected = REFERENCE["values"][grid][kind]
     for name, value in scores.items():

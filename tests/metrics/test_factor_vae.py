@@ -8,6 +8,7 @@ from metrics import score
 from metrics.elections import Ballots
 from metrics.factor_vae import factor_vae, majority_vote
 from metrics.table import CodeTable
+from tests.reference.tables import GRIDS, KINDS, table_of
 
 Doubles = npt.NDArray[np.float64]
 SIZES = (5, 6, 7)
@@ -33,7 +34,7 @@ def plain_factor_vae(codes: Doubles, sizes: tuple[int, ...], seed: int) -> float
     rng = np.random.RandomState(seed)
 
     def sample_factors(count: int) -> npt.NDArray[np.int64]:
-        return np.stack([rng.randint(size, size=count) for size in sizes], axis=1)
+        return rng.randint(sizes, size=(count, len(sizes)))
 
     def represent(factors: npt.NDArray[np.int64]) -> Doubles:
         batch: Doubles = codes[np.ravel_multi_index(tuple(factors.T), sizes)]
@@ -46,8 +47,7 @@ def plain_factor_vae(codes: Doubles, sizes: tuple[int, ...], seed: int) -> float
         fixed = rng.randint(len(sizes))
         factors = sample_factors(64)
         factors[:, fixed] = factors[0, fixed]
-        batch = represent(factors)
-        ratios = [batch[:, d].var(ddof=1) / spread[d] ** 2 for d in active]
+        ratios = represent(factors)[:, active].var(axis=0, ddof=1) / spread[active] ** 2
         return fixed, int(np.argmin(ratios))
 
     counts = np.zeros((len(sizes), len(active)), int)
@@ -66,6 +66,21 @@ def test_agrees_with_the_definition_a_vote_at_a_time(sizes: tuple[int, ...], noi
     assert 0.3 < expected < 0.9
     # The standard deviation of a share of 5,000 votes is .007 at most, and there are two of them.
     assert full(codes, sizes)["factor_vae_score"] == pytest.approx(expected, abs=0.04)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "grid",
+    ["xysquares", *(pytest.param(g, marks=pytest.mark.slow) for g in GRIDS if g != "xysquares")],
+)
+def test_agrees_with_the_definition_within_the_spread_over_seeds(grid: str, kind: str) -> None:
+    table = table_of(kind, grid)
+    expected = plain_factor_vae(table.rows.astype(np.float64), GRIDS[grid], seed=5)
+    scores = [
+        score("factor_vae", table, size="full", seed=seed)["factor_vae_score"] for seed in range(8)
+    ]
+    # The standard deviation is .004 to .016, and 0 of perfect codes.
+    assert expected == pytest.approx(np.mean(scores), abs=4 * np.std(scores, ddof=1))
 
 
 def test_inactive_latents_neither_vote_nor_shift_the_others() -> None:
@@ -157,6 +172,16 @@ def test_unpruned_a_latent_that_never_varies_wins_every_vote() -> None:
         assert unpruned(dead)["factor_vae_unpruned_score"] == pytest.approx(1 / 3, abs=0.03)
     constant = unpruned(np.full((5 * 6 * 7, 4), 2.5))
     assert constant["factor_vae_unpruned_score"] == pytest.approx(1 / 3, abs=0.03)
+
+
+def test_unpruned_perfect_duplicated_and_useless_codes() -> None:
+    noise = np.random.default_rng(0).standard_normal((20, 5 * 6 * 7, 6))
+    for codes, expected in (
+        (positions(*SIZES), 1.0),
+        (np.tile(positions(*SIZES), 2), 1.0),
+        (noise, pytest.approx(1 / 3, abs=0.05)),
+    ):
+        assert unpruned(codes)["factor_vae_unpruned_score"] == expected
 
 
 def test_unpruned_agrees_with_pruned_where_all_are_active() -> None:

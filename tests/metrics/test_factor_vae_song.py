@@ -114,7 +114,8 @@ def test_ucl_legacy_depends_on_scales_and_the_others_do_not() -> None:
 
 
 def test_printed_scores_nothing_for_perfect_codes_and_at_most_a_guess_for_others() -> None:
-    assert full("factor_vae_printed", positions(5, 6, 7), (5, 6, 7)) == 0.0
+    for perfect in positions(5, 6, 7), np.tile(positions(5, 6, 7), 2):
+        assert full("factor_vae_printed", perfect, (5, 6, 7)) == 0.0
     rng = np.random.default_rng(0)
     for codes in (np.zeros((210, 4)), rng.standard_normal((210, 4))):
         assert full("factor_vae_printed", codes, (5, 6, 7)) == pytest.approx(0.3, abs=0.04)

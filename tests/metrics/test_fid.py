@@ -7,7 +7,8 @@ import scipy.linalg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrics.fid import Moments, frechet_distance, merge
+from metrics.fid import fid_sample, frechet_distance, merge
+from metrics.inception import Images, Moments
 
 Doubles = npt.NDArray[np.float64]
 
@@ -69,6 +70,21 @@ def test_a_single_image_is_as_far_off_as_the_others_are_spread() -> None:
     point = Moments(1, a.mean + 2, np.zeros((8, 8)))
     assert distance(a, point) == pytest.approx(np.trace(a.covariance) + 8 * 4)
     assert distance(point, point) == 0.0
+
+
+def test_too_few_images_are_scored_and_further_apart_than_they_should_be() -> None:
+    # pytorch-fid asks for more images than features: else the covariances have not the full rank.
+    rng = np.random.default_rng(0)
+    found = []
+    for images in (20, 41, 400, 4_000):
+        real, made = (moments(rng.standard_normal((images, 40))) for _ in range(2))
+        rank = np.linalg.matrix_rank(real.covariance)
+        assert rank == min(images - 1, 40)
+        scores = fid_sample(Images(real, sampled=made), seed=0, images=5_000)
+        assert scores["fid_sample"] == pytest.approx(plain_distance(real, made), rel=1e-4)
+        found.append(scores["fid_sample"])
+    # Of the same distribution all of them: the distance is 0 of infinitely many images.
+    assert found[0] > 1.5 * found[1] and found[1] > 5 * found[2] and found[2] > 5 * found[3] > 0
 
 
 def test_covariances_below_full_rank() -> None:

@@ -6,8 +6,8 @@ import pytest
 from sklearn.svm import LinearSVC
 
 from metrics import METRICS, score
-from metrics.sap import classification_accuracies, mean_gap, sap, squared_correlations
-from metrics.table import CodeTable, codes_at, draw_rows, factors_at, generator
+from metrics.sap import classification_accuracies, mean_gap, squared_correlations
+from metrics.table import CodeTable, draw_rows, factors_at, generator
 from tests.reference.tables import GRIDS, KINDS, table_of
 
 Doubles = npt.NDArray[np.float64]
@@ -44,9 +44,9 @@ def drawn(table: CodeTable, seed: int, train_samples: int, test_samples: int) ->
     rng = generator(seed, "sap")
     train, test = draw_rows(table, rng, train_samples), draw_rows(table, rng, test_samples)
     return (
-        codes_at(table, train),
+        table.rows[train].astype(np.float64),
         factors_at(table, train),
-        codes_at(table, test),
+        table.rows[test].astype(np.float64),
         factors_at(table, test),
     )
 
@@ -56,11 +56,11 @@ def drawn(table: CodeTable, seed: int, train_samples: int, test_samples: int) ->
 def test_agrees_with_converged_machines_of_scikit_learn(grid: str, kind: str) -> None:
     # The bar is .02. What is left are rows so near a threshold that its last digits decide.
     table = table_of(kind, grid)
-    sizes = METRICS["sap"].sizes["full" if kind == "entangled" else "fast"]
-    samples = drawn(table, seed=3, **sizes)
+    samples = drawn(table, seed=3, **METRICS["sap"].sizes["full"])
     expected = plain_accuracies(*samples)
     np.testing.assert_allclose(classification_accuracies(*samples), expected, atol=0.003)
-    assert sap(table, seed=3, **sizes)["sap"] == pytest.approx(plain_gap(expected), abs=0.002)
+    value = score("sap", table, size="full", seed=3)["sap"]
+    assert value == pytest.approx(plain_gap(expected), abs=0.002)
 
 
 @pytest.mark.parametrize("grid", GRIDS)
@@ -68,7 +68,9 @@ def test_agrees_with_converged_machines_of_scikit_learn(grid: str, kind: str) ->
 def test_continuous_agrees_with_correlations_of_numpy(grid: str, kind: str) -> None:
     table = table_of(kind, grid)
     rows = draw_rows(table, generator(3, "sap_continuous"), 10_000)
-    expected = plain_gap(plain_squared_correlations(codes_at(table, rows), factors_at(table, rows)))
+    expected = plain_gap(
+        plain_squared_correlations(table.rows[rows].astype(np.float64), factors_at(table, rows))
+    )
     value = score("sap_continuous", table, size="full", seed=3)["sap_continuous"]
     assert value == pytest.approx(expected, abs=1e-12)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -15,12 +16,14 @@ from metrics.table import (
     draw_rows_with_one_factor_fixed,
     factors_at,
     generator,
+    looked_up,
 )
 
 DSPRITES = (3, 6, 40, 32, 32)
 SHAPES3D = (10, 10, 10, 8, 4, 15)
 XYSQUARES = (8,) * 6
 CARS3D = (4, 24, 183)
+CODES = np.zeros((6, 2), np.float32)
 
 
 def table_of(sizes: tuple[int, ...], replicates: int = 1) -> CodeTable:
@@ -45,9 +48,47 @@ def test_factors_are_those_of_the_row_major_grid(sizes: tuple[int, ...], replica
 
 def test_codes_are_those_of_the_rows_in_double_precision() -> None:
     table = table_of((3, 2), replicates=2)
-    codes = codes_at(table, np.array([[0, 11], [6, 0]]))
+    codes = codes_at(table, np.array([[0, 11], [6, 0]]), np.random.default_rng(0))
     assert codes.dtype == np.float64
     np.testing.assert_array_equal(codes, [[[0], [11]], [[6], [0]]])
+
+
+def test_a_sampled_table_gives_a_new_draw_of_the_posterior_at_each_look_up() -> None:
+    rng = np.random.default_rng(0)
+    mean, logvar = rng.normal(size=(2, 1, 10, 3)).astype(np.float32)
+    table = CodeTable(mean, (2, 5), logvar, sampled=True)
+    rows = np.repeat(np.arange(10), 2_000)
+    drawn = codes_at(table, rows, rng)
+    noise = (drawn - mean[0, rows]) / np.exp(logvar[0, rows] / 2)
+    assert len(np.unique(noise)) == noise.size
+    assert abs(noise.mean()) < 4.5 / np.sqrt(noise.size)
+    assert noise.std() == pytest.approx(1, abs=4.5 / np.sqrt(2 * noise.size))
+    traversal = np.array([[3, 3], [9, 3]])
+    codes, places = looked_up(table, traversal, rng)
+    assert codes.dtype == np.float32 and places.shape == (2, 2) and len(np.unique(codes)) == 12
+    assert np.abs(codes[places] - mean[0, traversal]).max() < 6 * np.exp(logvar.max() / 2)
+
+
+def test_a_table_of_means_draws_nothing() -> None:
+    means = np.arange(12, dtype=np.float32).reshape(6, 2)
+    table = CodeTable(means[None], (2, 3), logvar=means[None])
+    rng = np.random.default_rng(0)
+    before = rng.bit_generator.state
+    rows = np.array([4, 0, 4])
+    np.testing.assert_array_equal(codes_at(table, rows, rng), means[rows])
+    codes, places = looked_up(table, rows, rng)
+    assert np.shares_memory(codes, table.codes) and places is rows
+    assert rng.bit_generator.state == before
+
+
+@pytest.mark.parametrize(
+    ("logvar", "message"),
+    [(None, "there is no logvar to draw codes with"), (150 + 0 * CODES, "logvar holds 150; valid")],
+)
+def test_a_table_that_cannot_be_drawn_from_is_refused(logvar: Any, message: str) -> None:
+    table = CodeTable.checked(CODES, [2, 3], logvar)
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(table, sampled=True)
 
 
 def test_every_cell_and_every_replicate_is_drawn_equally_often() -> None:
@@ -125,9 +166,6 @@ def with_value(value: float) -> np.ndarray[Any, np.dtype[np.float64]]:
     codes = np.zeros((6, 2))
     codes[4, 1] = value
     return codes
-
-
-CODES = np.zeros((6, 2), np.float32)
 
 
 @pytest.mark.parametrize(

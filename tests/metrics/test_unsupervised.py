@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import mutual_info_score
 
 from metrics import score
-from metrics.table import CodeTable, codes_at, draw_rows, generator
+from metrics.table import CodeTable, draw_rows, generator
 from metrics.unsupervised import (
     gaussian_total_correlation,
     gaussian_wasserstein,
@@ -52,7 +52,7 @@ def plain_scores(codes: Doubles) -> dict[str, float]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_agrees_with_the_definitions_on_the_same_sample(grid: str, kind: str) -> None:
     table = table_of(kind, grid)
-    codes = codes_at(table, draw_rows(table, generator(3, "unsupervised"), 10_000))
+    codes = table.rows[draw_rows(table, generator(3, "unsupervised"), 10_000)].astype(np.float64)
     scores = score("unsupervised", table, size="full", seed=3)
     expected = plain_scores(codes)
     assert {name: scores[name] for name in expected} == pytest.approx(expected, abs=1e-6)
@@ -159,6 +159,12 @@ def test_latents_that_are_all_but_shut_count_unless_only_active_ones_do() -> Non
     assert scores[INFORMATION] > 0.1
     assert scores[ACTIVE_TC] == pytest.approx(0, abs=1e-3)
     assert scores[ACTIVE_INFORMATION] == pytest.approx(0, abs=3e-3)
+
+
+def test_active_is_a_standard_deviation_of_five_hundredths() -> None:
+    # A code of +a and -a equally often has standard deviation a.
+    signs = 2 * perfect(2, 2, 2) - 1
+    assert full(signs * [0.049, 0.051, 1.0], (2, 2, 2))[ACTIVE] == 2.0
 
 
 def test_the_noise_of_the_encoder_hides_correlation() -> None:

@@ -113,3 +113,33 @@ def test_a_metric_of_votes_alone_refuses_a_code_table(monkeypatch: pytest.Monkey
     table = CodeTable.checked(np.zeros((6, 2)), (2, 3))
     with pytest.raises(ValueError, match="factor_vae takes votes, not a code table; valid for a"):
         metrics.score("factor_vae", table, size="full", seed=0)
+
+
+def test_sampled_votes_are_one_draw_of_the_posterior_of_each_image() -> None:
+    rng = np.random.default_rng(0)
+    means, logvar = rng.normal(size=(2, 40, 50, 3)).astype(np.float32)
+    all_means, all_logvar = rng.normal(size=(2, 900, 3)).astype(np.float32)
+    labels = np.repeat([0, 1], 20)
+    votes = Votes.checked(means, labels, None, all_means, logvar, all_logvar)
+    drawn = votes.drawn(seed=1)
+    assert drawn.global_codes is not None and drawn.codes.dtype == np.float32
+    for found, mean, of in (
+        (drawn.codes, means, logvar),
+        (drawn.global_codes, all_means, all_logvar),
+    ):
+        noise = (found - mean) / np.exp(of / 2)
+        assert abs(noise.mean()) < 4.5 / np.sqrt(noise.size)
+        assert noise.std() == pytest.approx(1, abs=4.5 / np.sqrt(2 * noise.size))
+    assert np.array_equal(drawn.codes, votes.drawn(seed=1).codes)
+    assert not np.array_equal(drawn.codes, votes.drawn(seed=2).codes)
+
+
+def test_votes_without_fitting_log_variances_are_not_drawn() -> None:
+    with pytest.raises(ValueError, match="there is no logvar to draw codes with"):
+        Votes.checked(CODES, LABELS).drawn(0)
+    with pytest.raises(
+        ValueError, match=r"votes_logvar has shape \[1, 2\]; valid: that of its means"
+    ):
+        Votes.checked(CODES, LABELS, logvar=np.zeros((1, 2)))
+    with pytest.raises(ValueError, match="codes_logvar has shape"):
+        Votes.checked(CODES, LABELS, global_logvar=CODES[0])

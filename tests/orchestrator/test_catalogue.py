@@ -33,7 +33,23 @@ def unwrapped(lines: list[str]) -> str:
 
 
 def default(field: Field) -> str:
-    return "no default" if field.required else spelled(field.default)
+    return "no default" if field.required else spelled(plain(field.default))
+
+
+def plain(default: object) -> object:
+    """As JSON has it."""
+    return list(default) if isinstance(default, tuple) else default
+
+
+def written(field: Field) -> tuple[str, str]:
+    """The name and what is valid, as a grid file has them: memory is given with its unit."""
+    if field.name == "memory_bytes":
+        return "memory", "a number and a unit, as in 2GiB, or null"
+    return field.name, field.what
+
+
+def name_of(what: str, part: type) -> str:
+    return next(name for name, listed_part in LISTS[what].items() if listed_part is part)
 
 
 def entries(shown: str, names: list[str]) -> list[list[str]]:
@@ -63,11 +79,11 @@ def test_every_name_parameter_and_source_is_shown_within_80_columns(
         meanings = unwrapped([line[MEANINGS_FROM:] for line in table])
         declared = declared_fields(part).values()
         assert [name for name in names if name] == [
-            f"{field.name}: {default(field)}" for field in declared
+            f"{written(field)[0]}: {default(field)}" for field in declared
         ]
         for field in declared:
             assert field.description, "what is it?"
-            assert f"{field.description}; valid: {field.what}" in meanings
+            assert f"{field.description}; valid: {written(field)[1]}" in meanings
 
 
 def test_json_is_the_same_list_for_programs(latentgrid: Command, what: str) -> None:
@@ -79,7 +95,11 @@ def test_json_is_the_same_list_for_programs(latentgrid: Command, what: str) -> N
             p["name"]: (MISSING if p["required"] else p["default"], p["valid"])
             for p in row["parameters"]
         }
-        assert parameters == {f.name: (f.default, f.what) for f in declared_fields(part).values()}
+        declared = declared_fields(part).values()
+        valid = dict(map(written, declared))
+        assert parameters == {
+            name: (plain(f.default), valid[name]) for name, f in zip(valid, declared, strict=True)
+        }
 
 
 def test_what_each_has_or_takes_is_said(latentgrid: Command) -> None:
@@ -112,12 +132,12 @@ def test_the_tables_of_the_readme_are_what_is_declared_now(what: str) -> None:
     rows = markdown(what).splitlines()[2:]
     for row, part in zip(rows, LISTS[what].values(), strict=True):
         assert row in README.splitlines()
-        name, source = getattr(part, "name", "trial"), getattr(part, "source", "")
+        name, source = name_of(what, part), getattr(part, "source", "")
         assert row.startswith(f"| `{name}` | ") and row.endswith(f" | {source} |")
         assert row.count("|") == 5
-        for name, field in declared_fields(part).items():
-            assert f" `{name}` {default(field)}" in row
-            assert all(choice in row for choice in field.choices or ())
+        for field in declared_fields(part).values():
+            assert f" `{written(field)[0]}` {default(field)}" in row
+            assert field.many or all(choice in row for choice in field.choices or ())
 
 
 def test_a_stale_table_is_renewed_and_a_missing_one_named() -> None:
@@ -162,3 +182,23 @@ def test_every_metric_is_listed_with_what_it_takes_and_where_it_is_from(
     assert [row["name"] for row in rows] == list(METRICS)
     assert {row["name"]: row["value_range"] for row in rows}["elbo"] == [None, None]
     assert "`latentgrid metrics " in README
+
+
+def test_a_metric_by_its_name_is_shown_with_its_definition(
+    latentgrid: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    done = latentgrid("metrics", "dci")
+    assert done.returncode == 0 and max(map(len, done.stdout.splitlines())) <= 80
+    text = unwrapped(done.stdout.splitlines())
+    assert text.startswith("dci Takes a code table; 0 to 1, higher is better; about 5 s.")
+    assert "fast: train_samples 1,000, test_samples 500; full: train_samples 10,000" in text
+    assert all(name in text for name in ("dci_disentanglement", "dci_completeness"))
+    assert "of trees grown by `metrics.boosting`" in text  # its function
+    assert "Eastwood and Williams 2018" in text  # its file
+    for name, command in (("nope", ("nope",)), ("dcj", ("dcj",)), ("--json", ("dci", "--json"))):
+        refused = latentgrid("metrics", *command)
+        assert refused.returncode == 2 and refused.stdout == ""
+        [line] = refused.stderr.splitlines()
+        assert name in line and "valid: " in line
+    assert "did you mean dci?" in latentgrid("metrics", "dcj").stderr

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 from collections.abc import Callable
@@ -15,7 +16,18 @@ from metrics.table import CodeTable
 from metrics.votes import Votes
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ("plan", "run", "submit", "status", "score", "compact")
+COMMANDS = (
+    "plan",
+    "run",
+    "submit",
+    "status",
+    "dashboard",
+    "score",
+    "compact",
+    "report",
+    "traversals",
+    "export",
+)
 
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -52,7 +64,7 @@ def test_plan_prints_json_for_programs_and_starts_nothing(
 def test_run_status_plan_and_compact_tell_the_same_story(
     latentgrid: Command, tiny_grid: Any, tmp_path: Path
 ) -> None:
-    tiny_grid()
+    tiny_grid(replace=("metrics: [mig, factor_vae]", "metrics: [mig, factor_vae, udr]"))
     grid, root = tmp_path / "tiny.yaml", tmp_path / "out" / "tiny"
     done = latentgrid("run", grid, "--out", tmp_path / "out", "--local")
     assert done.returncode == 0, done.stderr
@@ -60,9 +72,10 @@ def test_run_status_plan_and_compact_tell_the_same_story(
     assert all(len(line) <= 80 for line in done.stdout.splitlines())
     status = json.loads(latentgrid("status", root, "--json").stdout)
     assert (status["done"], status["failed"], status["running"]) == (2, 0, [])
-    assert status["scores"] == status["scores_wanted"] == 4
+    assert status["scores"] == status["scores_wanted"] == 6
     plan = json.loads(latentgrid("plan", grid, "--out", tmp_path / "out", "--json").stdout)
     assert plan["done"] == 2 and plan["hours"] == 0.0
+    assert (plan["scores"], plan["scores_left"]) == (6, 0)
     before = {t: pd.read_parquet(root / f"{t}.parquet") for t in ("trials", "scores", "curves")}
     compacted = latentgrid("compact", root)
     assert compacted.returncode == 0, compacted.stderr
@@ -99,7 +112,26 @@ def test_score_gives_the_metrics_of_a_representation_made_elsewhere(
     [row] = json.loads(done.stdout)["scores"]
     table = CodeTable.checked(codes, np.array([3, 4, 5]), None)
     assert row["value"] == metrics.score("mig", table, size="full", seed=3)["mig"]
-    assert "factor_vae_score" in latentgrid("score", path).stdout
+    two = latentgrid("score", path, "--metric", "factor_vae", "--metric", "sap").stdout
+    assert "factor_vae_score" in two and "sap" in two
+
+
+def test_score_draws_sampled_codes_from_the_posteriors_if_there_are_any(
+    latentgrid: Command, tmp_path: Path
+) -> None:
+    codes, logvar = np.random.default_rng(0).normal(size=(2, 60, 4)).astype(np.float32)
+    path, sizes = tmp_path / "codes.npz", np.array([3, 4, 5])
+    np.savez(path, codes=codes, factor_sizes=sizes, logvar=logvar)
+    command = ("score", path, "--metric", "mig", "--representation", "sampled")
+    told = json.loads(latentgrid(*command, "--json").stdout)
+    table = dataclasses.replace(CodeTable.checked(codes, sizes, logvar), sampled=True)
+    expected = metrics.score("mig", table, size="full", seed=0)["mig"]
+    assert (told["representation"], told["scores"][0]["value"]) == ("sampled", expected)
+    mean = json.loads(latentgrid("score", path, "--metric", "mig", "--json").stdout)
+    assert mean["scores"][0]["value"] > 2 * expected
+    np.savez(path, codes=codes, factor_sizes=sizes)
+    line = one_line(latentgrid(*command))
+    assert line == f"latentgrid: {path}: there is no logvar to draw codes with; valid: mean codes"
 
 
 def test_score_gives_the_metrics_that_take_votes_of_a_file_of_votes(

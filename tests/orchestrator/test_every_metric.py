@@ -18,7 +18,9 @@ from grids.load import Grid, load_grid
 from metrics import METRICS
 from orchestrator import codes, data_check
 from orchestrator.image_sets import image_set
+from orchestrator.plan import make_plan
 from orchestrator.prepare import here, prepare
+from orchestrator.status import read_status
 from results import load
 from tests.orchestrator.conftest import assert_same_answers, run_study
 from trainers.inception import FEATURES, WEIGHTS, WEIGHTS_URL
@@ -111,11 +113,19 @@ def test_a_metric_of_cells_that_is_added_later_encodes_and_does_not_train(
 
 
 def test_a_cell_of_one_trial_has_no_such_score(tiny_grid: GridMaker, tmp_path: Path) -> None:
-    run_study(
-        tiny_grid(seeds="[0]", replace=("metrics: [mig, factor_vae]", "metrics: [mig, udr]")),
-        tmp_path,
+    grid = tiny_grid(
+        frameworks="[beta_vae, ada_gvae]",
+        replace=("metrics: [mig, factor_vae]", "metrics: [mig, udr]"),
+        more="exclude: [{framework: ada_gvae, seed: 1}]",
     )
-    assert set(scores_of(tmp_path / "tiny")["metric"]) == {"mig"}
+    run_study(grid, tmp_path)
+    scores = scores_of(tmp_path / "tiny")
+    scored = scores.groupby("metric")["trial_id"].nunique()
+    assert dict(scored) == {"mig": 3, "udr": 2}
+    status, _, _ = read_status(tmp_path / "tiny")
+    assert status.scores == status.scores_wanted == 3 + 2
+    plan = make_plan(grid, tmp_path, DataFolder(tmp_path))
+    assert (plan.scores, plan.scores_left) == (3 + 2, 0)
 
 
 @pytest.fixture(scope="module")
@@ -179,8 +189,10 @@ def test_without_the_weights_of_the_fid_a_run_says_where_they_come_from(
     tmp_path: Path,
 ) -> None:
     tiny_grid(replace=("metrics: [mig, factor_vae]", "metrics: [fid_sample]"))
-    options = ("--local", "--out", tmp_path / "out", "--data-dir", tmp_path / "data")
-    done = latentgrid("run", tmp_path / "tiny.yaml", *options)
+    options = ("--out", tmp_path / "out", "--data-dir", tmp_path / "data")
+    planned = latentgrid("plan", tmp_path / "tiny.yaml", *options)
+    assert f"latentgrid data fetch inception --data-dir {tmp_path / 'data'}" in planned.stdout
+    done = latentgrid("run", tmp_path / "tiny.yaml", "--local", *options)
     assert done.returncode == 2
     [line] = done.stderr.splitlines()
     assert str(tmp_path / "data" / "inception" / WEIGHTS) in line and WEIGHTS_URL in line

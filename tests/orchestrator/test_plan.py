@@ -5,6 +5,7 @@ from typing import Any
 
 from grids.data_folder import DataFolder
 from orchestrator import checkpoints
+from orchestrator.data_files import files_of
 from orchestrator.plan import make_plan
 from results.store import StudyFolder
 
@@ -33,6 +34,27 @@ def test_a_metric_added_to_a_finished_study_shows_as_scores_to_go(
     plan = make_plan(tiny_grid(), tmp_path, DataFolder(tmp_path))
     assert (plan.done, plan.steps_left) == (2, 0)
     assert (plan.scores, plan.scores_left) == (4, 2)
+
+
+def test_scores_of_cells_count_too(tiny_grid: Any, tmp_path: Path) -> None:
+    udr = ("metrics: [mig, factor_vae]", "metrics: [mig, udr]")
+    plan = make_plan(tiny_grid(replace=udr), tmp_path, DataFolder(tmp_path))
+    assert (plan.scores, plan.scores_left) == (4, 4)
+
+
+def test_where_the_network_of_the_fid_is_missing_it_says_how_to_get_it(
+    tiny_grid: Any, tmp_path: Path
+) -> None:
+    data = DataFolder(tmp_path / "data")
+    grid = tiny_grid(replace=("metrics: [mig, factor_vae]", "metrics: [mig, fid_sample]"))
+    plan = make_plan(grid, tmp_path, data)
+    assert plan.missing_datasets == [f"latentgrid data fetch inception --data-dir {data.root}"]
+    [file] = files_of("inception", data.root)
+    file.path(data.root).parent.mkdir(parents=True)
+    file.path(data.root).touch()
+    assert make_plan(grid, tmp_path, data).missing_datasets == []
+    file.path(data.root).unlink()
+    assert make_plan(tiny_grid(), tmp_path, data).missing_datasets == []
 
 
 def test_steps_in_checkpoints_are_not_to_be_done_again(tiny_grid: Any, tmp_path: Path) -> None:

@@ -10,9 +10,8 @@ import pytest
 
 from grids.settings import Evaluate
 from metrics import METRICS
-from metrics.table import CodeTable
 from orchestrator import scoring
-from orchestrator.scoring import FILES_A_TASK, MAX_FAILURES, ScoringQueue, sampled, score_files
+from orchestrator.scoring import FILES_A_TASK, MAX_FAILURES, ScoringQueue, score_files
 from results import lease, load
 from results.store import StudyFolder
 
@@ -36,7 +35,7 @@ def queue_of(folder: StudyFolder, *trial_ids: str, evaluate: Evaluate = EVALUATE
     return ScoringQueue(folder, evaluate, dict.fromkeys(trial_ids, 20))
 
 
-def test_codes_during_training_get_the_fast_sizes_and_the_last_ones_the_full(
+def test_codes_during_training_get_the_fast_sizes_and_the_last_ones_the_full_too(
     folder: StudyFolder,
 ) -> None:
     put_codes(folder, "t", 10)
@@ -47,22 +46,49 @@ def test_codes_during_training_get_the_fast_sizes_and_the_last_ones_the_full(
     score_files(folder, task)
     queue.settle(task, None)
     scores = load(folder.root).scores
-    assert set(zip(scores["step"], scores["size"], strict=True)) == {(10, "fast"), (20, "full")}
-    assert len(scores) == 2 * sum(len(METRICS[name].scores) for name in EVALUATE.metrics)
+    # The last step is one of those during training, too.
+    sizes = {(10, "fast"), (20, "fast"), (20, "full")}
+    assert set(zip(scores["step"], scores["size"], strict=True)) == sizes
+    assert len(scores) == 3 * sum(len(METRICS[name].scores) for name in EVALUATE.metrics)
     assert (scores["cells"] == 36).all() and (scores["draws"] == 1).all()
     queue.drop_settled()
     assert queue.files() == set() and queue.waiting() == []
 
 
+def test_cheap_metrics_go_together_and_first_then_each_dear_one_by_its_cost(
+    folder: StudyFolder,
+) -> None:
+    for trial_id in ("a", "b"):
+        for step in (10, 20):
+            put_codes(folder, trial_id, step)
+    evaluate = dataclasses.replace(EVALUATE, metrics=("downstream", "mig", "dci", "sap"))
+    queue = queue_of(folder, "a", "b", evaluate=evaluate)
+    tasks = []
+    while task := queue.take():
+        tasks.append([(part.path.name, {key[3] for key in part.missing}) for part in task])
+    # During training sizes are fast, which makes even `downstream` cheaper than a full `dci`.
+    assert tasks == [
+        [(name, {"mig", "sap"}) for name in ("a-10.npz", "a-20.npz", "b-10.npz", "b-20.npz")],
+        [("a-10.npz", {"dci"})],
+        [("b-10.npz", {"dci"})],
+        [("a-10.npz", {"downstream"})],
+        [("b-10.npz", {"downstream"})],
+        [("a-20.npz", {"dci"})],
+        [("b-20.npz", {"dci"})],
+        [("a-20.npz", {"downstream"})],
+        [("b-20.npz", {"downstream"})],
+    ]
+
+
 def test_only_missing_scores_are_made(folder: StudyFolder) -> None:
     put_codes(folder, "t", 20)
-    first = queue_of(folder, "t", evaluate=Evaluate(metrics=("mig",)))
+    first = queue_of(folder, "t", evaluate=dataclasses.replace(EVALUATE, metrics=("mig",)))
     score_files(folder, first.take())
     [file] = queue_of(folder, "t").take()
     assert {key[3] for key in file.missing} == {"factor_vae"}
     two = dataclasses.replace(EVALUATE, representations=("mean", "sampled"))
     [file] = queue_of(folder, "t", evaluate=two).take()
-    assert len(file.missing) == 3
+    assert len(file.missing) == 3 * 2  # in both sizes
 
 
 def test_files_of_no_trial_of_the_grid_are_left_alone(folder: StudyFolder) -> None:
@@ -135,17 +161,3 @@ def test_a_driver_of_an_older_epoch_deletes_no_codes(
     with pytest.raises(lease.Fenced):
         queue.drop_settled()
     assert queue.files() == {"t-20.npz"}
-
-
-def test_a_sample_is_one_draw_of_the_posterior() -> None:
-    generator = np.random.default_rng(0)
-    mean = generator.normal(size=(2, 5000, 3)).astype(np.float32)
-    logvar = generator.normal(size=(2, 5000, 3)).astype(np.float32)
-    table = CodeTable(mean, (50, 100), logvar)
-    draw = sampled(table, seed=1).codes
-    assert draw.dtype == np.float32
-    noise = (draw - mean) / np.exp(logvar / 2)
-    assert abs(noise.mean()) < 4.5 / np.sqrt(noise.size)
-    assert noise.std() == pytest.approx(1, abs=4.5 / np.sqrt(2 * noise.size))
-    assert np.array_equal(draw, sampled(table, seed=1).codes)
-    assert not np.array_equal(draw, sampled(table, seed=2).codes)

@@ -13,6 +13,7 @@ from rich.console import Console
 from grids.load import Grid, load_grid
 from orchestrator.show import in_words, scores_table
 from orchestrator.status import score_summary
+from results.analysis.swept import swept_parameters
 from results.schema import SCHEMAS
 from results.tables import Frames
 
@@ -80,6 +81,25 @@ def test_what_follows_from_a_framework_is_no_column(tmp_path: Path) -> None:
     parameters = [c for c in summary.columns if c not in ("score", "mean", "sd", "n")]
     assert parameters == ["dataset.spacing", "framework", "beta", "framework.gamma"]
     assert summary["n"].tolist() == [2] * 12
+
+
+def test_what_a_trial_may_lack_tells_it_from_those_that_have_it(tmp_path: Path) -> None:
+    """`k` is null or a number within one framework; `resize` is a matter of the dataset alone."""
+    grid = grid_of(
+        tmp_path,
+        "cases:\n"
+        "  - {framework: vae}\n  - {framework: ada_gvae, beta: 1}\n"
+        "  - {framework: {name: ada_gvae, k_rule: fixed, k: 2}, beta: 1}\n"
+        "grid: {dataset: [shapes3d, {name: cars3d}]}\n",
+    )
+    rows = pd.DataFrame([{"trial_id": t.trial_id, **t.columns()} for t in grid.trials])
+    assert swept_parameters(rows) == [
+        "dataset",
+        "framework",
+        "beta",
+        "framework.k_rule",
+        "framework.k",
+    ]
 
 
 def test_many_parameters_are_one_column_within_80_and_no_value_is_cut(tmp_path: Path) -> None:

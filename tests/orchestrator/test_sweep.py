@@ -19,7 +19,7 @@ import ray
 from ray.util.state import list_actors, list_tasks
 
 from grids.settings import Resources
-from orchestrator import sweep
+from orchestrator import metric_pool, scoring, sweep
 from orchestrator.metric_pool import MetricPool
 from orchestrator.session import Session
 from orchestrator.sweep import placement_of, run_sweep
@@ -142,6 +142,57 @@ def test_a_killed_metric_pool_loses_no_score(
     run(grid, tmp_path / "a")
     run(grid, tmp_path / "b", disturbed(kill_pool, actor=SlowActor))
     same(tmp_path / "a" / study, tmp_path / "b" / study)
+
+
+def score_and_hang_once(folder: StudyFolder, task: Any) -> None:
+    """A scoring task that, after others have written scores, hangs with half of its own made."""
+    right, hangs, made = scoring.metrics.score, folder.out / "hangs", []
+
+    def score(*arguments: Any, **options: Any) -> dict[str, float]:
+        made.append(right(*arguments, **options))
+        if len(made) == 2 and folder.record_names("scores") and not hangs.exists():
+            hangs.write_text(str(os.getpid()))
+            time.sleep(600)
+        return made[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scoring.metrics, "score", score)
+        scoring.score_files(folder, task)
+
+
+class HangingPool(MetricPool):
+    def __init__(self, *arguments: Any) -> None:
+        # Of the actor's own process both.
+        metric_pool.score_task = ray.remote(max_retries=0)(score_and_hang_once)
+        scoring.FILES_A_TASK = 2
+        super().__init__(*arguments)
+
+
+def test_a_killed_scoring_task_loses_the_scores_of_that_task_only(
+    tiny_grid: Any, tmp_path: Path, run: Any, same: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid = tiny_grid(every=2)
+    run(grid, tmp_path / "a")
+    before: set[str] = set()
+
+    def kill_scorer(session: Session) -> None:
+        hangs = session.folder.out / "hangs"
+        pid = int(wait_for(lambda: hangs.exists() and hangs.read_text()))
+        before.update(session.frames().scores["attempt_id"])
+        os.kill(pid, signal.SIGKILL)
+
+    monkeypatch.setattr(sweep, "MetricPool", HangingPool)
+    session = run(grid, tmp_path / "b", disturbed(kill_scorer))
+    same(tmp_path / "a" / "tiny", tmp_path / "b" / "tiny")
+    frames = load(session.folder.root)
+    tasks = frames.attempts[frames.attempts["kind"] == "score"].groupby("attempt_id")["outcome"]
+    lost = {attempt_id for attempt_id, outcomes in tasks if set(outcomes) == {"lost"}}
+    done = {attempt_id for attempt_id, outcomes in tasks if set(outcomes) == {"completed"}}
+    assert len(lost) == 1 and lost | done == set(tasks.groups)
+    # What was written before it was not scored again, and its own files have all their scores.
+    assert before and before <= set(frames.scores["attempt_id"]) <= done
+    assert session.unscored == {} and session.queue.files() == set()
+    assert set(frames.trials["status"]) == {"completed"}
 
 
 def test_one_trial_diverges_and_one_always_raises_while_the_rest_complete(

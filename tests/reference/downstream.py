@@ -11,7 +11,7 @@ from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.linear_model import LogisticRegressionCV
 from sklearn.model_selection import KFold
 
-from tests.reference.dci import Sizes
+from tests.reference.tables import Sizes
 
 
 def told(

@@ -1,6 +1,6 @@
 """Modularity, explicitness and the BetaVAE score as they are defined, on tables of four grids.
 
-    python -m tests.reference.linear > tests.reference.linear.json
+    python -m tests.reference.linear > tests/reference/linear.json
 
 takes half a minute of one core; 10,000 and 5,000 samples or points, as Locatello et al. 2019, and
 scikit-learn's models with its defaults.
@@ -24,8 +24,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import mutual_info_score, roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
-from tests.reference.dci import GRIDS, KINDS, Doubles, Sizes, codes_of
+from tests.reference.tables import GRIDS, KINDS, Sizes, codes_of
 
+Doubles = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.float32]
 Factors = npt.NDArray[np.int64]
 

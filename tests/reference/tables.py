@@ -9,7 +9,9 @@ import numpy.typing as npt
 
 from metrics.table import CodeTable
 
-GRIDS: dict[str, tuple[int, ...]] = {
+Sizes = tuple[int, ...]
+
+GRIDS: dict[str, Sizes] = {
     "dsprites": (3, 6, 40, 32, 32),
     "shapes3d": (10, 10, 10, 8, 4, 15),
     "xysquares": (8,) * 6,
@@ -18,7 +20,7 @@ GRIDS: dict[str, tuple[int, ...]] = {
 KINDS = ("perfect", "entangled", "rotated", "noise")
 
 
-def codes_of(kind: str, sizes: tuple[int, ...]) -> npt.NDArray[np.float32]:
+def codes_of(kind: str, sizes: Sizes) -> npt.NDArray[np.float32]:
     """float32 [N, Z]: codes of the whole grid, factors being evenly spaced from -1 to 1.
 
     perfect    a latent a factor

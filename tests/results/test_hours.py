@@ -274,3 +274,18 @@ def test_encoding_a_finished_trial_again_is_useful() -> None:
     again = attempt("000002-b", start_step=100, encode_seconds=5.0)
     found = accounted([attempt("000001-a", train_seconds=9.0), again], [made("000001-a")])
     assert found["useful_fraction"].tolist() == [1.0, 1.0]
+
+
+def test_an_attempt_that_resumed_a_finished_trial_made_no_row() -> None:
+    """Killed at its last step, and completed once more: the row is the first one's."""
+    found = accounted(
+        [
+            attempt("1", train_seconds=12.0),
+            attempt("2", steps_done=60, outcome="lost", train_seconds=10.0),
+            attempt("3", resumed_from="2", start_step=60, train_seconds=2.0),
+            attempt("4", resumed_from="3", start_step=100),
+        ],
+        [made("1")],
+    )
+    assert found["useful_fraction"].tolist() == [1.0, 0.0, 0.0, 0.0]
+    assert by_trial(found)["train_seconds"]["t"] == 12.0

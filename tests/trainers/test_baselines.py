@@ -80,6 +80,17 @@ def test_ica_that_does_not_converge_says_so_by_its_iterations(trial_of: MakeTria
     assert ica(seen, trial_of("ica", framework=framework)).own["fit_iterations"] == 2
 
 
+def test_ica_takes_images_whose_first_pixels_are_always_black(
+    trial_of: MakeTrial, images: Floats
+) -> None:
+    plain = ica(images, trial_of("ica"))
+    framed = ica(np.pad(images, ((0, 0), (5, 2))), trial_of("ica"))
+    np.testing.assert_allclose(framed.encoder_ZN[:, 5:-2], plain.encoder_ZN, atol=1e-6)
+    np.testing.assert_allclose(framed.decoder_NZ[5:-2], plain.decoder_NZ, rtol=1e-4)
+    assert not framed.encoder_ZN[:, :5].any() and not framed.decoder_NZ[:5].any()
+    np.testing.assert_allclose(framed.mean_N[5:-2], plain.mean_N, rtol=1e-6)
+
+
 def test_ica_of_images_of_too_low_a_rank_says_how_many_latents_it_has(trial_of: MakeTrial) -> None:
     rng = np.random.default_rng(0)
     images = (rng.laplace(size=(200, 3)) @ rng.normal(size=(3, 50))).astype(np.float32)

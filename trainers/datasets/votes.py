@@ -26,7 +26,8 @@ class Votes(NamedTuple):
 def read_votes(dataset: Song, data: DataFolder, device: torch.device | str = "cpu") -> Votes:
     """The prepared votes of one of Song's sets; DataError where they are missing.
 
-    80 votes a factor of 400 images each (Song 2018, section 3.3.2, as his code has it).
+    80 votes a factor, of 400 images each unless the dataset says otherwise (Song 2018, section
+    3.3.2, as his code has it).
     """
     name = dataset.stored[1]
     prepared = read_prepared(data, name)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from grids.datasets import VOTE_IMAGES
 from trainers.datasets.song.factors import Colour, Draw, Factors, Floats, Integers, Scale
 from trainers.datasets.source import Batch
 
@@ -19,7 +20,6 @@ PART = 8192
 BATCH = 4096
 """48 MiB in colour."""
 VOTES_PER_FACTOR = 80
-IMAGES_PER_VOTE = 400
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,16 @@ class SongSource:
 
 @dataclass(frozen=True)
 class SongVotes:
-    """Votes of Kim and Mnih 2018: 400 images each, with one factor at one value, the others free.
+    """Votes of Kim and Mnih 2018: images with one factor at one value, the others free.
 
-    80 votes a factor, as the thesis' code; image = vote * 400 + number within the vote. They are
-    other images than those of the set.
+    80 votes a factor of 400 images, as the thesis' code; image = vote * vote_images + number within
+    the vote. They are other images than those of the set.
     """
 
     complexity: int
     scale: Scale = "half"
     colour: Colour = "hue"
+    vote_images: int = VOTE_IMAGES
 
     @property
     def factors(self) -> Factors:
@@ -70,7 +71,7 @@ class SongVotes:
 
     @property
     def images(self) -> int:
-        return IMAGES_PER_VOTE * self.votes
+        return self.vote_images * self.votes
 
     @property
     def parts(self) -> int:
@@ -82,7 +83,7 @@ class SongVotes:
 
     def factor_values(self, indices: Integers) -> Floats:
         """float64 [n, F], columns `factors.names`, of images int64 [n]."""
-        votes = np.asarray(indices) // IMAGES_PER_VOTE
+        votes = np.asarray(indices) // self.vote_images
         free = self.factors.sample(Draw.VOTE_IMAGES, indices)
         held = self.factors.sample(Draw.VOTE_VALUES, votes)
         columns = np.arange(len(self.factors.names))

@@ -88,6 +88,17 @@ def test_votes_are_images_of_their_own() -> None:
     assert not set(drawn_for_votes[:, continuous].flat) & set(drawn_for_set[:, continuous].flat)
 
 
+def test_votes_of_fewer_images_hold_the_same_values() -> None:
+    few, votes = SongVotes(5, vote_images=64), SongVotes(5)
+    assert few.images == 64 * few.votes == 64 * votes.votes
+    assert np.array_equal(few.labels(), votes.labels())
+    values = few.factor_values(np.arange(few.images)).reshape(few.votes, 64, 5)
+    first = votes.factor_values(400 * np.arange(votes.votes))
+    for factor in range(5):
+        of_factor = few.labels() == factor
+        assert (values[of_factor, :, factor] == first[of_factor, None, factor]).all()
+
+
 def test_votes_in_channels_hold_one_channel() -> None:
     votes = SongVotes(6, colour="rgb")
     assert votes.votes == 80 * 8

@@ -1,0 +1,56 @@
+"""Listening until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+from aiohttp import web
+
+from orchestrator.dashboard.app import make_app
+from orchestrator.errors import InputError
+
+
+async def serve(root: Path, host: str, port: int, ready: Callable[[str], None]) -> None:
+    """Serves the studies at `root` until SIGINT or SIGTERM; `ready` is told the address.
+
+    Port 0 is any free one. InputError where nothing can listen there.
+    """
+    # A browser keeps its connections open; none holds anything that is worth waiting for.
+    runner = web.AppRunner(make_app(root, host), access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # Windows, where Ctrl-C cancels us
+            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    try:
+        site = web.TCPSite(runner, host, port)
+        try:
+            await site.start()
+        except socket.gaierror as error:
+            raise InputError(f"--host {host}: {error.strerror}; valid: an address") from None
+        except OSError as error:
+            raise InputError(_refusal(host, port, error)) from None
+        ready(address(runner))
+        await stopped.wait()
+    finally:
+        await runner.cleanup()
+
+
+def address(runner: web.AppRunner) -> str:
+    host, port = runner.addresses[0][:2]
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{port}/"
+
+
+def _refusal(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"--port {port}: something listens there; valid: another port, or 0 for any free one"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"--host {host}: no address of this machine; valid: 127.0.0.1, 0.0.0.0"
+    return f"--host {host} --port {port}: {error.strerror or error}"

@@ -1,0 +1,129 @@
+"""One study, watched: its files read as they change, into what every view is made from."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from grids.load import Grid, load_grid
+from grids.trial import GridError
+from orchestrator.dashboard.cells import Cells, ScoreChoice, cells_of, score_choices, states_of
+from orchestrator.dashboard.driver import Driver, DriverWatch
+from orchestrator.errors import first_line
+from orchestrator.status import Status, status_of
+from results.hours import account
+from results.lease import LeaseHeld
+from results.schema import SCHEMAS, SchemaError
+from results.store import StudyFolder
+from results.tables import HELD, Frames, Tables
+
+OF_TRIALS = ["trial_id", "status", "error", "attempt_id"]
+OF_SCORES = ["trial_id", "step", "representation", "metric", "size", "seed", "attempt_id"]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A study at one moment. `number` grows whenever anything of it has changed.
+
+    `problem` says, in a line, why the study cannot be read now; the rest is as it was before.
+    `accounted` are the attempts with the fractions of results.hours.
+    """
+
+    number: int
+    grid: Grid
+    cells: Cells
+    status: Status
+    states: str
+    driver: Driver
+    choices: list[ScoreChoice]
+    trials: pa.Table
+    scores: pa.Table
+    attempts: pa.Table
+    accounted: pd.DataFrame
+    errors: dict[str, str]  # by trial, of those that failed
+    problem: str | None = None
+
+
+class WatchedStudy:
+    """`refresh` reads what is new; `snapshot` is what was found, None until a study was read."""
+
+    def __init__(self, folder: StudyFolder) -> None:
+        self.folder = folder
+        self.snapshot: Snapshot | None = None
+        self.problem: str | None = None
+        self._number = 0
+        self._tables = Tables(folder)
+        self._driver = DriverWatch(folder)
+        self._grid: tuple[Any, Grid, Cells] | None = None
+        self._inputs: list[Any] = []
+
+    def refresh(self) -> None:
+        """Blocks for as long as the disk and the sums take. Never raises for what a file says."""
+        try:
+            problem = None
+            self._read()
+        except (GridError, SchemaError, LeaseHeld, OSError) as error:
+            problem = first_line(error)
+        if problem != self.problem:
+            self.problem = problem
+            if self.snapshot is not None:
+                self._number += 1
+                self.snapshot = dataclasses.replace(
+                    self.snapshot, number=self._number, problem=problem
+                )
+
+    def _read(self) -> None:
+        grid, cells = self._read_grid()
+        driver = self._driver.look()
+        self._tables.refresh()
+        tables = [self._tables.table(table) for table in HELD]
+        checkpoints = self.folder.checkpoint_steps()
+        # A table that did not change is the same object.
+        inputs = [grid, driver, checkpoints, *map(id, tables)]
+        if inputs == self._inputs:
+            return
+        trials, scores, attempts = tables
+        frames = Frames(
+            trials=trials.select(OF_TRIALS).to_pandas(),
+            curves=SCHEMAS["curves"].empty_table().to_pandas(),
+            scores=scores.select(OF_SCORES).to_pandas(),
+            attempts=attempts.to_pandas(),
+        )
+        accounted = account(frames.attempts, frames.trials, frames.scores)
+        status = status_of(grid, frames, checkpoints, accounted)
+        outcomes = dict(zip(frames.trials["trial_id"], frames.trials["status"], strict=True))
+        failed = frames.trials[frames.trials["status"] == "failed"]
+        self._number += 1
+        self.snapshot = Snapshot(
+            number=self._number,
+            grid=grid,
+            cells=cells,
+            status=status,
+            states=states_of(cells, outcomes, {trial.trial_id for trial in status.running}),
+            driver=driver,
+            choices=self._choices(scores),
+            trials=trials,
+            scores=scores,
+            attempts=attempts,
+            accounted=accounted,
+            errors=dict(zip(failed["trial_id"], failed["error"].fillna(""), strict=True)),
+        )
+        self._inputs = inputs
+
+    def _choices(self, scores: pa.Table) -> list[ScoreChoice]:
+        if self.snapshot is not None and self.snapshot.scores is scores:
+            return self.snapshot.choices
+        return score_choices(scores)
+
+    def _read_grid(self) -> tuple[Grid, Cells]:
+        """Read again only when the file was replaced: by a run with a grown grid."""
+        stat = self.folder.study_yaml.stat()
+        identity = stat.st_ino, stat.st_mtime_ns, stat.st_size
+        if self._grid is None or self._grid[0] != identity:
+            grid = load_grid(self.folder.study_yaml)
+            self._grid = identity, grid, cells_of(grid)
+        return self._grid[1:]

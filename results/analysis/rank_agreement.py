@@ -1,0 +1,60 @@
+"""Whether two curves of a training go together: Fil et al. 2021, section 3.2, figures 7 and 8."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.stats import rankdata
+
+from results.analysis.intervals import CONFIDENCE, RESAMPLES, SEED, Interval
+
+Doubles = npt.NDArray[np.float64]
+
+
+def rank_agreement(points: pd.DataFrame, first: str, second: str) -> Interval:
+    """Spearman's rank correlation of two columns over all points of all trials.
+
+        rho = Corr(rank(first), rank(second))
+
+    Points of one training are not independent: a resample draws whole trials (`trial_id`), and n is
+    their number. Trials have the same steps; where some are still short, the steps that all have
+    count. NaN where nothing varies, or there are fewer than two points.
+    """
+    values = _by_trial(points, first, second)
+    trials, steps, _ = values.shape
+    if trials * steps < 2:
+        return Interval(np.nan, np.nan, np.nan, trials)
+    value = float(_correlation(values.reshape(1, -1, 2))[0])
+    if trials == 1:
+        return Interval(value, np.nan, np.nan, 1)
+    drawn = np.random.default_rng(SEED).integers(trials, size=(RESAMPLES, trials))
+    found = _correlation(values[drawn].reshape(RESAMPLES, -1, 2))
+    found = found[~np.isnan(found)]
+    if not len(found):
+        return Interval(value, np.nan, np.nan, trials)
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(found, [tail, 1 - tail])
+    return Interval(value, float(low), float(high), trials)
+
+
+def _by_trial(points: pd.DataFrame, first: str, second: str) -> Doubles:
+    """[trials, steps, 2]."""
+    there = points.dropna(subset=[first, second])
+    tables = [
+        there.pivot(index="trial_id", columns="step", values=name).dropna(axis=1)
+        for name in (first, second)
+    ]
+    return np.stack([table.to_numpy(dtype=np.float64) for table in tables], axis=-1)
+
+
+def _correlation(values: Doubles) -> Doubles:
+    """Of [resamples, points, 2]."""
+    ranks = rankdata(values, axis=1)
+    ranks = ranks - ranks.mean(axis=1, keepdims=True)
+    a, b = ranks[..., 0], ranks[..., 1]
+    scale = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
+    found: Doubles = np.divide(
+        (a * b).sum(axis=1), scale, out=np.full(len(scale), np.nan), where=scale > 0
+    )
+    return found
