@@ -57,6 +57,11 @@ def legend_above(figure: Figure, axes: Sequence[Axes]) -> None:
         )
 
 
+def in_lines(label: object) -> str:
+    """A name and its parameters, "xysquares, spacing 8", a line each."""
+    return str(label).replace(", ", "\n")
+
+
 def colour(number: int) -> str:
     return COLOURS[number % len(COLOURS)]
 

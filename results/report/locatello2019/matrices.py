@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pandas as pd
 from matplotlib.figure import Figure
 
-from results.report.figures import matrix, sheet
+from results.report.figures import in_lines, matrix, sheet
 from results.report.locatello2019.analyses import Matrices
 from results.report.locatello2019.runs import Runs
 
@@ -86,7 +86,7 @@ def heat_maps(
     """A heat map a panel, by its title."""
     figure, axes = sheet(len(panels), columns=columns, panel_inches=panel_inches)
     for panel, (title, of) in zip(axes, panels.items(), strict=True):
-        rows, names = list(map(str, of.index)), list(map(str, of.columns))
+        rows, names = list(map(in_lines, of.index)), list(map(in_lines, of.columns))
         values = of.to_numpy(dtype=float).round() + 0.0  # no -0
         matrix(panel, values, rows, names, limits=limits, cmap=cmap)
         panel.set_title(title, fontsize="medium")

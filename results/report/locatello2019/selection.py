@@ -130,8 +130,8 @@ def _success(runs: Runs, found: Analyses) -> list[Block]:
             "of another seed, %",
             pd.DataFrame(rows).round(1),
             "50 is chance. The run is judged by the same or another metric, on the same or another "
-            "dataset. Published are estimates by 10,000 draws, here all are counted; that the "
-            "choice is by the runs of one seed is our reading. The interval is over that seed. "
+            "dataset. All choices and runs are counted; that a choice is by the runs of one seed "
+            "is our reading, as the slides do not say. The interval is over that seed. "
             + (
                 ""
                 if whole

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from results.analysis.setting_means import SETTING
 from results.report.blocks import Block, Drawing, Missing, Section
-from results.report.figures import sheet, violins
+from results.report.figures import in_lines, sheet, violins
 from results.report.locatello2019.runs import GRID_FILE, METRICS, Runs
 
 SHARED = "FactorVAE"
@@ -56,12 +56,13 @@ def _by_method(runs: Runs, metrics: list[str]) -> Figure:
         groups = [of.loc[of["method"] == method, score].tolist() for method in methods]
         violins(panel, groups, methods, numbers=range(len(methods)))
         last = place // len(metrics) == len(datasets) - 1
-        panel.set_xticks(range(len(methods)), methods if last else [""] * len(methods), rotation=90)
+        names = [in_lines(method) if last else "" for method in methods]
+        panel.set_xticks(range(len(methods)), names, rotation=90)
         panel.tick_params(labelsize="x-small")
         if place < len(metrics):
             panel.set_title(score, fontsize="medium")
         if place % len(metrics) == 0:
-            panel.set_ylabel(dataset, fontsize="small")
+            panel.set_ylabel(in_lines(dataset), fontsize="small")
     return figure
 
 
@@ -86,9 +87,9 @@ def _by_regularisation(runs: Runs, score: str) -> Figure:
         panel.tick_params(labelsize="x-small")
         panel.set_ylim(*limits[dataset])
         if place < len(methods):
-            panel.set_title(methods[number], fontsize="small")
+            panel.set_title(in_lines(methods[number]), fontsize="small")
         if number == 0:
-            panel.set_ylabel(dataset, fontsize="small")
+            panel.set_ylabel(in_lines(dataset), fontsize="small")
     return figure
 
 

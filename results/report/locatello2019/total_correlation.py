@@ -33,7 +33,7 @@ def _blocks(runs: Runs, found: Analyses) -> list[Block]:
     if len(lines):
         drawn = lines[~lines["method"].str.startswith(WEAKER_WITH_MORE)]
         note = (
-            "Figure 1 (Color-dSprites). Of a Gaussian fitted to 10,000 codes; means over seeds "
+            "Figure 1 (Color-dSprites). Of a Gaussian fitted to the codes; means over seeds "
             f"with 95 % bootstrap intervals. Left out, as there: {WEAKER_WITH_MORE}, whose "
             "parameter weakens the regularisation as it grows."
         )
@@ -75,7 +75,7 @@ def _figure(runs: Runs, lines: pd.DataFrame) -> Figure:
         panel.set_ylabel("TC, nats", fontsize="small")
         panel.set_xticks(range(int(lines["strength"].max()) + 1))
         if place // len(names) == len(datasets) - 1:
-            panel.set_xlabel("regularisation strength, its place", fontsize="small")
+            panel.set_xlabel("place of the regularisation strength", fontsize="small")
     legend_above(figure, axes)
     return figure
 

@@ -262,17 +262,17 @@ def test_claims_are_judged_by_what_was_planted(found: list[Section]) -> None:
         return str(table[table.index.str.startswith(beginning)]["verdict"].item())
 
     assert verdict("A perfect code can be entangled") == HELD
-    assert verdict("and unsupervised scores do not see it") == HELD
+    assert verdict("Unsupervised scores do not see") == HELD
     assert verdict("The total correlation of the sampled") == HELD
-    assert verdict("while that of the mean") == HELD
+    assert verdict("The total correlation of the mean") == HELD
     assert verdict("A factorised aggregated posterior") == HELD
     assert verdict("All metrics except Modularity") == HELD
-    assert verdict("Modularity is less so") == HELD
+    assert verdict("Modularity is less correlated") == HELD
     assert verdict("BetaVAE and FactorVAE are strongly") == HELD
     assert verdict("MIG and DCI are strongly") == HELD
-    assert verdict("A choice by the same metric") == HELD
+    assert verdict("A setting chosen by the same metric") == HELD
     # The same effects for all metrics and datasets: a choice transfers, one setting dominates.
-    assert verdict("and is then less than half") == NOT_HELD
+    assert verdict("A setting chosen by another metric") == NOT_HELD
     assert verdict("Scores, but those of Modularity") == HELD
     assert verdict("Higher scores do not reliably") == NOT_HELD
     trends = frame(found, "total_correlation_trends")
@@ -288,7 +288,7 @@ def test_opposite_effects_give_the_opposite_verdict(tmp_path: Path) -> None:
     runs = runs_of(read(study(tmp_path / "s", text, reverse)))
     table = frame([claims.section(runs, analyse(runs), None)], "claims")
     verdicts = table.set_index("statement")["verdict"]
-    for beginning in ("The total correlation of the sampled", "while that of the mean"):
+    for beginning in ("The total correlation of the sampled", "The total correlation of the mean"):
         assert verdicts[verdicts.index.str.startswith(beginning)].item() == NOT_HELD
 
 
