@@ -61,7 +61,7 @@ def product(*values: Any) -> list[tuple[Any, ...]]:
 )
 def test_how_much_a_grid_is(name: str, trials: int, steps: int) -> None:
     found = grid(name)
-    assert found.study == f"fil2021-{name}"
+    assert found.study == f"fil2021-{name}".replace("_", "-")
     assert found.report == "fil2021" and found.source
     assert len(found.trials) == len(ids(name)) == trials
     assert sum(trial.steps for trial in found.trials if isinstance(trial, Trial)) == steps
@@ -90,7 +90,7 @@ def test_small_grids_take_a_quarter_of_an_hour_and_no_download(
     name: str, trials: int, steps: int, step_ms: float, trial_seconds: float
 ) -> None:
     found = grid(name)
-    assert found.study == f"fil2021-{name}"
+    assert found.study == f"fil2021-{name}".replace("_", "-")
     assert found.report == "fil2021" and found.source
     assert len(ids(name)) == trials
     assert sum(trial.steps for trial in found.trials if isinstance(trial, Trial)) == steps

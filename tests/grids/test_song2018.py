@@ -66,7 +66,7 @@ def product(*values: Any) -> list[Row]:
 )
 def test_how_much_a_grid_is(name: str, trials: int, steps: int) -> None:
     found = grid(name)
-    assert found.study == f"song2018-{name}"
+    assert found.study == f"song2018-{name}".replace("_", "-")
     assert found.report == "song2018" and found.source
     assert len(found.trials) == len(ids(name)) == trials
     assert sum(trial.steps for trial in found.trials if isinstance(trial, Trial)) == steps
@@ -107,7 +107,7 @@ def test_small_grids_take_a_quarter_of_an_hour_and_no_download(
     prepare_seconds: float,
 ) -> None:
     found = grid(name)
-    assert found.study == f"song2018-{name}"
+    assert found.study == f"song2018-{name}".replace("_", "-")
     assert found.report == "song2018" and found.source
     assert len(ids(name)) == trials
     assert sum(trial.steps for trial in found.trials if isinstance(trial, Trial)) == steps
