@@ -13,7 +13,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from orchestrator.report import make_report, read
+import pandas as pd
+
+from orchestrator.report import make_report
+from results import load
 
 STUDIES = Path(__file__).with_name("studies")
 
@@ -33,16 +36,18 @@ def main(roots: list[Path]) -> None:
 
 def about(roots: list[Path], kept: Path) -> str:
     """Where it ran, with what, for how long; then the figures, and links to the tables."""
-    trials = read(roots).trials
-    done = trials[trials["status"].isin(["completed", "diverged"])]
+    frames = [load(root, with_curves=False) for root in roots]
+    done = pd.concat([f.trials[f.trials["status"].isin(["completed", "diverged"])] for f in frames])
+    attempts = pd.concat([f.attempts for f in frames])
+    hours = (attempts[["cpus", "gpu_share"]].mul(attempts["wall_seconds"], axis=0)).sum() / 3600
     manifest = json.loads((roots[0] / "manifest.json").read_text())
     versions = ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())
     lines = [
         f"# {', '.join(root.name for root in roots)}",
         "",
-        f"{manifest['source']}. {len(done)} of {len(trials)} trials done, last on "
-        f"{done['finished_at'].max():%Y-%m-%d}; {done['cpu_hours'].sum():.2f} CPU hours and "
-        f"{done['gpu_hours'].sum():.2f} GPU hours, allocated, of training and encoding, on "
+        f"{manifest['source']}. {len(done)} of {manifest['trials']} done, last on "
+        f"{done['finished_at'].max():%Y-%m-%d}; {hours['cpus']:.2f} CPU hours and "
+        f"{hours['gpu_share']:.2f} GPU hours, allocated, on "
         f"{', '.join(sorted(done['device'].unique()))}.",
         "",
         f"Made by commit {manifest['code_version'][:10]} with {versions}.",
