@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from grids.columns import COLUMN_TYPES
+from grids.measurement import Measurement
 from results.analysis.intervals import by_group
 from results.analysis.selection import final_scores
 from results.analysis.swept import swept_besides_seed
@@ -41,9 +42,13 @@ def _standing(studies: Studies) -> list[Block]:
     rows = []
     for grid in studies.grids:
         of = trials[trials["study"] == grid.study]
-        row: dict[str, object] = {"study": grid.study, "trials": len(of)}
+        row: dict[str, object] = {"study": grid.study, "trials": len(grid.trials)}
         for state in ("completed", "diverged", "failed", "waiting"):
             row[state] = int((of["status"] == state).sum())
+        if isinstance(grid.trials[0], Measurement):
+            ids = {trial.trial_id for trial in grid.trials}
+            measured = len(ids.intersection(studies.distances["trial_id"]))
+            row |= {"completed": measured, "waiting": len(ids) - measured}
         done = of[of["status"].isin(["completed", "diverged"])]
         row |= {
             "seeds": of["seed"].nunique(),
@@ -55,7 +60,7 @@ def _standing(studies: Studies) -> list[Block]:
             "code": ", ".join(sorted({c[:10] for c in done["code_version"].dropna()})) or "–",
         }
         rows.append(row)
-    return [Table("standing", "Trials", pd.DataFrame(rows))]
+    return [Table("standing", "Trials, or measurements", pd.DataFrame(rows))]
 
 
 def _scores(studies: Studies, swept: list[str]) -> list[Block]:
