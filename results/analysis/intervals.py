@@ -24,7 +24,11 @@ Statistic = Callable[..., Any]
 
 
 class Interval(NamedTuple):
-    """A statistic and its 95 % percentile interval; NaN bounds where there is one value only."""
+    """A statistic and its 95 % percentile interval; NaN bounds where there is one value only.
+
+    Widened to hold the value where it does not: resamples repeat runs, and their ties bias a rank
+    correlation of few runs.
+    """
 
     value: float
     low: float
@@ -112,7 +116,7 @@ def _resampled(
         return Interval(value, np.nan, np.nan, n)
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(spread, [tail, 1 - tail])
-    return Interval(value, float(low), float(high), n)
+    return Interval(value, min(float(low), value), max(float(high), value), n)
 
 
 def by_group(

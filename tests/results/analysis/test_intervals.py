@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from results.analysis.intervals import Interval, by_group, difference, interval, paired
+from results.analysis.intervals import (
+    Interval,
+    by_group,
+    difference,
+    interval,
+    of_samples,
+    paired,
+)
 
 finite = st.floats(-1e6, 1e6)
 
@@ -64,6 +71,19 @@ def test_a_planted_rank_correlation_is_found() -> None:
     assert found.value == pytest.approx(spearmanr(x, y).statistic)
     assert 0.8 < found.low < found.value < found.high <= 1
     assert math.isnan(paired(x[:2], y[:2], spearman).low)
+
+
+def test_an_interval_holds_its_value_where_resamples_are_biased() -> None:
+    """Three spacings, scores that rank with them: repeated runs are ties, which correlate more."""
+    spacing, scores = [1.0] * 4 + [2.0] * 4 + [3.0] * 4, np.arange(12.0)
+
+    def within(*groups: np.ndarray) -> float:
+        x = np.repeat([1.0, 2.0, 3.0], [len(group) for group in groups])
+        return float(spearmanr(x, np.concatenate(groups)).statistic)
+
+    found = of_samples([scores[:4], scores[4:8], scores[8:]], within)
+    assert found.value == pytest.approx(spearmanr(spacing, scores).statistic)
+    assert found.low <= found.value <= found.high
 
 
 def test_groups_have_a_row_each_with_the_spread_over_their_values() -> None:
