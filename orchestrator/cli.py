@@ -260,7 +260,7 @@ def score(
     ] = None,
     representation: Annotated[
         Literal["mean", "sampled"],
-        typer.Option(help="The codes as they are, or one draw of each posterior, by its logvar."),
+        typer.Option(help="The codes as they are, or drawn from the posteriors, by logvar."),
     ] = "mean",
     seed: Annotated[int, typer.Option(help="Seed of what the metrics draw.", min=0)] = 0,
     as_json: AsJson = False,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import rankdata
 
+from results.analysis.correlation import rank_correlation
 from results.analysis.intervals import CONFIDENCE, RESAMPLES, SEED, Interval
 
 Doubles = npt.NDArray[np.float64]
@@ -25,11 +25,12 @@ def rank_agreement(points: pd.DataFrame, first: str, second: str) -> Interval:
     trials, steps, _ = values.shape
     if trials * steps < 2:
         return Interval(np.nan, np.nan, np.nan, trials)
-    value = float(_correlation(values.reshape(1, -1, 2))[0])
+    value = float(rank_correlation(*values.reshape(-1, 2).T))
     if trials == 1:
         return Interval(value, np.nan, np.nan, 1)
     drawn = np.random.default_rng(SEED).integers(trials, size=(RESAMPLES, trials))
-    found = _correlation(values[drawn].reshape(RESAMPLES, -1, 2))
+    resampled = values[drawn].reshape(RESAMPLES, -1, 2)
+    found = rank_correlation(resampled[..., 0], resampled[..., 1])
     found = found[~np.isnan(found)]
     if not len(found):
         return Interval(value, np.nan, np.nan, trials)
@@ -46,15 +47,3 @@ def _by_trial(points: pd.DataFrame, first: str, second: str) -> Doubles:
         for name in (first, second)
     ]
     return np.stack([table.to_numpy(dtype=np.float64) for table in tables], axis=-1)
-
-
-def _correlation(values: Doubles) -> Doubles:
-    """Of [resamples, points, 2]."""
-    ranks = rankdata(values, axis=1)
-    ranks = ranks - ranks.mean(axis=1, keepdims=True)
-    a, b = ranks[..., 0], ranks[..., 1]
-    scale = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
-    found: Doubles = np.divide(
-        (a * b).sum(axis=1), scale, out=np.full(len(scale), np.nan), where=scale > 0
-    )
-    return found

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
+from results.analysis.correlation import rank_correlation
 from results.analysis.resampling import Doubles, Resampled
 from results.analysis.setting_means import SETTING, SettingMeans
 
@@ -34,18 +34,9 @@ def _between(means: Doubles) -> Doubles:
             both = means[..., [first, second], :]
             there = ~np.isnan(both).any(axis=-2).reshape(-1, both.shape[-1]).any(axis=0)
             if there.sum() >= FEWEST_SETTINGS:
-                rho = _rho(both[..., 0, there], both[..., 1, there])
+                rho = rank_correlation(both[..., 0, there], both[..., 1, there])
                 found[..., first, second] = found[..., second, first] = rho
     return found
-
-
-def _rho(first: Doubles, second: Doubles) -> Any:
-    """Spearman's along the last axis."""
-    x, y = (rankdata(values, axis=-1) for values in (first, second))
-    x -= x.mean(axis=-1, keepdims=True)
-    y -= y.mean(axis=-1, keepdims=True)
-    scale = np.sqrt((x**2).sum(axis=-1) * (y**2).sum(axis=-1))
-    return np.divide((x * y).sum(axis=-1), scale, out=np.full_like(scale, np.nan), where=scale > 0)
 
 
 def success_rates(runs: pd.DataFrame, scores: Sequence[str]) -> pd.DataFrame:
