@@ -2,11 +2,14 @@
 
 python docs/keep_study.py runs/STUDY [runs/STUDY ...]
 
-The page itself and the SVG files are left out: the pictures would be there three times.
+The README of that folder is headed by the comment of the grid file: what was run, what it shows and
+what more it would take. The page itself and the SVG files are left out: the pictures would be there
+three times.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import sys
@@ -35,28 +38,55 @@ def main(roots: list[Path]) -> None:
 
 
 def about(roots: list[Path], kept: Path) -> str:
-    """Where it ran, with what, for how long; then the figures, and links to the tables."""
-    frames = [load(root, with_curves=False) for root in roots]
-    done = pd.concat([f.trials[f.trials["status"].isin(["completed", "diverged"])] for f in frames])
-    attempts = pd.concat([f.attempts for f in frames])
-    hours = (attempts[["cpus", "gpu_share"]].mul(attempts["wall_seconds"], axis=0)).sum() / 3600
-    manifest = json.loads((roots[0] / "manifest.json").read_text())
-    versions = ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())
-    lines = [
-        f"# {', '.join(root.name for root in roots)}",
-        "",
-        f"{manifest['source']}. {len(done)} of {manifest['trials']} done, last on "
-        f"{done['finished_at'].max():%Y-%m-%d}; {hours['cpus']:.2f} CPU hours and "
-        f"{hours['gpu_share']:.2f} GPU hours, allocated, on "
-        f"{', '.join(sorted(done['device'].unique()))}.",
-        "",
-        f"Made by commit {manifest['code_version'][:10]} with {versions}.",
-        "",
-    ]
+    """What was run where, with what, for how long; what was claimed; figures, links to tables."""
+    lines = [f"# {', '.join(root.name for root in roots)}", ""]
+    for root in roots:
+        lines += [purpose(root), "", ran(root), ""]
+    tables = sorted(kept.glob("tables/*"))
+    lines += claims([pd.read_csv(file) for file in tables])
     lines += [f"![{file.stem}](figures/{file.name})" for file in sorted(kept.glob("figures/*"))]
     lines += ["", "Tables:", ""]
-    lines += [f"- [{file.stem}](tables/{file.name})" for file in sorted(kept.glob("tables/*"))]
+    lines += [f"- [{file.stem}](tables/{file.name})" for file in tables]
     return "\n".join(lines) + "\n"
+
+
+def purpose(root: Path) -> str:
+    """The comment at the head of the grid file, but for the editor's line."""
+    lines = (root / "study.yaml").read_text(encoding="utf-8").splitlines()
+    head = itertools.takewhile(lambda line: line.startswith("#"), lines)
+    return " ".join(line.lstrip("# ") for line in head if "yaml-language-server" not in line)
+
+
+def ran(root: Path) -> str:
+    """How many trials, in which hours, on what, by which versions."""
+    frames = load(root, with_curves=False)
+    done = frames.trials[frames.trials["status"].isin(["completed", "diverged"])]
+    hours = frames.attempts[["cpus", "gpu_share"]].mul(frames.attempts["wall_seconds"], axis=0)
+    cpu_hours, gpu_hours = hours.sum() / 3600
+    manifest = json.loads((root / "manifest.json").read_text())
+    versions = ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())
+    return (
+        f"{manifest['source']}. {len(done)} of {manifest['trials']} trials done, last on "
+        f"{done['finished_at'].max():%Y-%m-%d}; {cpu_hours:.2f} CPU hours and {gpu_hours:.2f} GPU "
+        f"hours, allocated, on {', '.join(sorted(done['device'].unique()))}. Made by commit "
+        f"{manifest['code_version'][:10]} with {versions}."
+    )
+
+
+def claims(tables: list[pd.DataFrame]) -> list[str]:
+    """A Markdown table of the claims that these runs have a statistic of."""
+    judged = [table.dropna(subset="value") for table in tables if "verdict" in table]
+    if not sum(map(len, judged)):
+        return []
+    lines = ["| claim | statistic | value [95 % interval] | n | verdict |", "|---|---|---|---|---|"]
+    rows = pd.concat(judged)
+    stated = rows["statement"] + " (" + rows["source"] + ")"
+    rows["statement"] = stated.where(stated != stated.shift(), "")
+    for row in rows.itertuples():
+        interval = f"{row.value:.3g} [{row.low:.3g}, {row.high:.3g}]"
+        cells = (row.statement, row.statistic, interval, row.n, row.verdict)
+        lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |")
+    return [*lines, ""]
 
 
 if __name__ == "__main__":
