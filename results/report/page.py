@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from jinja2 import Environment, StrictUndefined
+from matplotlib.figure import Figure
+from PIL import Image
 
 from results.files import atomic_write
 from results.report.blocks import Block, Drawing, Missing, Section, Table
@@ -85,15 +87,11 @@ def _table(block: Table, out: Path) -> dict[str, Any]:
 
 
 def _drawing(block: Drawing, out: Path) -> dict[str, Any]:
+    png = _png(block.figure)
+    block.figure.set_layout_engine("none")  # it is laid out, and need not be again
     files = []
-    png = b""
-    for kind in ("png", "svg"):
-        buffer = io.BytesIO()
-        # Without a date, a report that is made again has the same bytes.
-        block.figure.savefig(buffer, format=kind, metadata={"Date": None} if kind == "svg" else {})
-        png = png or buffer.getvalue()
-        block.figure.set_layout_engine("none")  # it is laid out, and need not be again
-        _write(out / "figures" / f"{block.name}.{kind}", buffer.getvalue())
+    for kind, content in (("png", png), ("svg", _svg(block.figure))):
+        _write(out / "figures" / f"{block.name}.{kind}", content)
         files.append(f"figures/{block.name}.{kind}")
     if block.frame is not None:
         files.append(_csv(block.name, block.frame, out))
@@ -104,6 +102,25 @@ def _drawing(block: Drawing, out: Path) -> dict[str, Any]:
         "png": base64.b64encode(png).decode(),
         "files": files,
     }
+
+
+def _png(figure: Figure) -> bytes:
+    """In one channel where all is grey: half the bytes of a sheet of pictures."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    image = Image.open(buffer).convert("RGB")
+    red, green, blue = image.split()
+    if red == green == blue:
+        buffer = io.BytesIO()
+        red.save(buffer, format="png")
+    return buffer.getvalue()
+
+
+def _svg(figure: Figure) -> bytes:
+    """Without a date, so that a report that is made again has the same bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue()
 
 
 def _csv(name: str, frame: pd.DataFrame, out: Path) -> str:

@@ -4,9 +4,11 @@ import math
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 from results.report.blocks import Drawing, Missing, Section, Table, Text
 from results.report.page import MOST_ROWS, write_page
@@ -59,6 +61,20 @@ def test_what_is_shown_lies_beside_the_page_as_files(tmp_path: Path) -> None:
     assert pd.read_csv(tmp_path / "tables" / "line.csv")["x"].tolist() == [1, 2]
     assert (tmp_path / "figures" / "line.png").read_bytes().startswith(b"\x89PNG")
     assert b"<svg" in (tmp_path / "figures" / "line.svg").read_bytes()
+
+
+@pytest.mark.parametrize(("colour", "mode"), [("0.3", "L"), ("tab:blue", "RGBA")])
+def test_a_grey_figure_is_stored_in_one_channel_with_the_same_pixels(
+    tmp_path: Path, colour: str, mode: str
+) -> None:
+    figure = Figure(figsize=(2, 2))
+    figure.subplots().plot([1, 2], color=colour)
+    figure.savefig(tmp_path / "plain.png")
+    write_page([Section("S", [Drawing("line", "A line", figure)])], tmp_path, title="t", lines=[])
+    plain = Image.open(tmp_path / "plain.png").convert("RGB")
+    written = Image.open(tmp_path / "figures" / "line.png")
+    assert written.mode == mode
+    np.testing.assert_array_equal(np.asarray(written.convert("RGB")), np.asarray(plain))
 
 
 def test_a_page_made_again_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
