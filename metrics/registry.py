@@ -216,7 +216,7 @@ METRICS: dict[str, Metric] = {
         ),
         value_range=(0.0, 1.0),
         higher_is_better=True,
-        citation="Locatello et al. 2019, sections 5.5 and 5.6",
+        citation="Locatello et al. 2019, section 5.5",
         summary="how well factors are told by boosted trees and logistic regression, from how few",
         cost_seconds=10.0,
     ),
@@ -269,7 +269,7 @@ METRICS: dict[str, Metric] = {
         ),
         value_range=(0.0, math.inf),
         higher_is_better=False,
-        citation="Locatello et al. 2019, section 5.2",
+        citation="Locatello et al. 2019, section 5.1",
         summary="how far from independent the latents are, in nats",
     ),
     "flatness": Metric(

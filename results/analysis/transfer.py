@@ -45,8 +45,8 @@ def success_rates(runs: pd.DataFrame, scores: Sequence[str]) -> pd.DataFrame:
     For a source and a target (a score and a dataset each) and a seed s: the setting whose run of
     seed s has the best score at the source; its runs of the seeds t != s at the target; the chance
     that such a run beats a run drawn from all of the target, a tie being half a win. Half of random
-    choices succeed. Locatello et al. 2019, section 5.4; the slides give rates and the idea, and
-    that a choice is by the runs of one seed is our reading.
+    choices succeed. Locatello et al. 2019, section 5.4; the slides give rates only:
+    that a choice is by the runs of one seed, and against a random run, is our reading.
 
     A row a seed s and kind of target: `metric` and `dataset` (`same` or `other`), `seed`,
     `success`, the mean over all sources and targets, and `pairs`, how many these are.

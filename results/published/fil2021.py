@@ -34,8 +34,9 @@ DISENTANGLEMENT = {
 # Table 1, last column: means of Higgins et al. 2017, of four factors, the worse half of the runs
 # left out.
 HIGGINS = {"1-VAE": 61.58, "4-VAE": 99.23, "PCA": 84.9, "ICA": 42.03}
-# Table 2: mean and standard deviation over all betas and seeds, of all factors; by dataset as it is
-# named here. (Its caption says 2Dshapes.)
+# Table 2: mean and standard deviation over all betas ("and seeds" is our reading); by dataset as it
+# is named here. (Its caption says 2Dshapes.) Of how many factors is not said; the first may be left
+# out, as it is by default in its code.
 CLASSIFIERS = {
     "dsprites": {
         "linear": (77.62, 13.04),

@@ -47,7 +47,8 @@ EXPLAINED_BY_SETTING: dict[str, tuple[int, ...]] = {
     "dsprites": (59, 77, 54, 72, 39, 56),
 }
 
-# "Key experimental results 4", Shapes3D. The columns are printed as letters, (A) to (F).
+# "Key experimental results 4", Shapes3D. The columns are printed as letters, (A) to (F): which
+# metrics they are is our reading, and so is that the row printed as ELBO is of its negative.
 UNSUPERVISED_METRICS = ("BetaVAE", "FactorVAE", "MIG", "DCI", "Modularity", "SAP")
 UNSUPERVISED: dict[str, dict[str, tuple[int, ...]]] = {
     "shapes3d": {

@@ -11,7 +11,7 @@ FIGURE_SCORES = ("mig", "dci_disentanglement")
 """What figures 6, 9 and 11 are of (plot_p01_all_experiments.py), each trial's best in training."""
 
 BETAS_OF_FIGURE_9 = {"beta_vae": (0.00316, 0.001), "ada_gvae": (0.001, 0.001)}
-"""By framework the beta (mean form) below spacing 3 and from it on that figure 9 shows, of the two
+"""By framework the beta (mean form) below spacing 3 and from it on that figure 9 shows, of those
 that were run (plot_p01_all_experiments.py; a comment in it says below spacing 6)."""
 FIRST_SPACING_OF_THE_SECOND = 3
 
@@ -36,8 +36,8 @@ TOTAL_HOURS = 1_040.0
 """Supplement, C.4."""
 
 # Supplement, table 1: mean and standard deviation of the distances between 50,000 pairs of images
-# along a factor, and of random pairs; by dataset as it is named here. (In the printed table the
-# names of the datasets stand some rows too low.)
+# along a factor, and of random pairs; by dataset as it is named here. (Which rows are
+# whose is by the comments in disent's code: the names of the sets stand beside others in the text.)
 _SQUARE = (0.0104, 0.0)
 FACTOR_IMPORTANCE: dict[str, dict[str, tuple[float, float]]] = {
     "cars3d": {
@@ -88,5 +88,13 @@ IMPORTANCE_IN_CODE: dict[str, dict[str, tuple[float, float]]] = {
         "x": (0.0115, 0.0140),
         "color": (0.0088, 0.0084),
         "scale": (0.0051, 0.0056),
+    },
+    "xyobject, shaded": {
+        "random": (0.0145, 0.0111),
+        "y": (0.0124, 0.0140),
+        "x": (0.0122, 0.0144),
+        "color": (0.0090, 0.0101),
+        "scale": (0.0050, 0.0055),
+        "intensity": (0.0033, 0.0039),
     },
 }

@@ -32,7 +32,7 @@ def of_latents(studies: Studies, groups: Sequence[Group]) -> list[Claim]:
     by_beta = next((rows for rows in reach if rows["beta"].nunique() > 1), pd.DataFrame())
     return [
         Claim(
-            "High scores do not mean disentangled latents: two of five factors are learnt well",
+            "High scores do not mean disentangled latents: two of five are learnt well",
             "sections 1, 3.1.3, figure 4",
             f"factors with a latent that keeps at most {WELL:g} of its variance while the factor "
             f"is held, of runs with {VERY_HIGH:g} % or more of four factors",

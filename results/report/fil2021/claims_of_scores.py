@@ -126,8 +126,8 @@ def _on_two_d(groups: Sequence[Group], mlp: Group | None, of_mlp: str) -> list[C
             above=False,
         ),
         Claim(
-            "Discarding the worst half of the runs, as they did, comes close to it",
-            "sections 3.1.1, 5",
+            "Discarding the worst half of the runs, as they did, may be the reason for it",
+            "conjecture of section 3.1.1",
             f"mean of the best half of the runs of beta 4, four factors, %{of_mlp}",
             judged([four[2]], lambda m: m[:, 0], best_half_mean),
             bound=ALMOST_HIGGINS,
@@ -135,7 +135,7 @@ def _on_two_d(groups: Sequence[Group], mlp: Group | None, of_mlp: str) -> list[C
         Claim(
             "Scores with all five factors are lower, of all models",
             "section 3.1.1, table 1",
-            f"least difference of the medians, four less five factors, over the betas{of_mlp}",
+            f"least difference of the medians, four less five factors, of the betas{of_mlp}",
             judged(both, lambda m: (m[:, :, 0] - m[:, :, 1]).min(axis=1)),
         ),
         *(

@@ -81,8 +81,8 @@ def _fid(study: str, groups: Sequence[Group]) -> Table:
         "FID, mean over seeds (table 3; lower is better)",
         pd.DataFrame(rows),
         f"WGAN-GP has {published.FID_OF_WGAN_GP} and a modern VAE {published.FID_OF_A_MODERN_VAE} "
-        "on CIFAR10: of samples, which the last column compares with. The published numbers are of "
-        "two seeds.",
+        "on CIFAR10 (section 2.2.1), which are of samples, as the last column is. The published "
+        "numbers are of two seeds.",
     )
 
 

@@ -82,7 +82,7 @@ def runs_of(studies: Studies) -> Runs:
         of = final.index.get_level_values("representation") == representation
         found[name] = final.loc[of, score].droplevel("representation")
     columns = pd.DataFrame(found)
-    # Of the printed row the signs are those of a loss: opposite to the KL's, as the loss' are.
+    # The printed row has the signs of the reconstruction, which is a loss, in all columns.
     columns["negative ELBO"] *= -1
     rows = planned.merge(columns.dropna(how="all"), left_on="trial_id", right_index=True)
     return Runs(planned, rows, _published(planned, studies.trials))

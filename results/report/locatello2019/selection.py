@@ -52,8 +52,8 @@ def _unsupervised(runs: Runs, found: Analyses) -> list[Block]:
             with_published(numbers),
             f"{beside(runs)} Published are those of Shapes3D, under letters (A) to (F) that we "
             f"take for {', '.join(UNSUPERVISED_METRICS)}. Reconstruction is a loss. So is our "
-            "negative ELBO: the published row of the ELBO has the signs of the reconstruction's, "
-            "which are opposite to the KL's.",
+            "negative ELBO, for the published row of the ELBO has the reconstruction's sign in all "
+            "six columns: that it is of a loss, too, is our reading.",
         ),
     ]
 

@@ -29,7 +29,7 @@ def sections(experiments: Sequence[Experiment], studies: Studies) -> list[Sectio
         "beside them those that were wasted. The ratio is ours over published, a trial each, so "
         "that it means the same while a study runs; GPU hours where any were allocated, else CPU "
         f"hours. Published hours are round (~4 h, ~2 h a trial; ~{TOTAL_HOURS:g} h in all) and of "
-        "unnamed GPUs; they stand beside studies of as many trials and steps only."
+        "an unnamed cluster; they stand beside studies of as many trials and steps only."
     )
     blocks: list[Block] = [Table("table_4", "Hours by experiment", table, note)]
     return [Section(TITLE, blocks)]

@@ -18,6 +18,7 @@ from results.analysis.learning_order import (
     order_agreement,
     risen_at,
 )
+from results.published.burgess2017 import SEEN_NATS
 from results.report.blocks import Block, Drawing, Missing, Section, Table
 from results.report.figures import colour, sheet
 from results.report.michlo2023.experiments import grids_of, trials_of
@@ -218,7 +219,9 @@ def _mean_curves(learning: Learning, name: str, title: str) -> Drawing:
     note = (
         f"Means over {len(learning.latents)} seeds; bands reach from the least to the largest. The "
         "dotted line is one bit. A latent counts for the factor that it follows in the end. "
-        "Burgess et al. 2017 print one run and no numbers."
+        "Burgess et al. 2017 (figure 3, one run) see of the sprites: "
+        + ", ".join(f"{factor} at {nats:g} nats" for factor, nats in SEEN_NATS.items())
+        + "."
     )
     return Drawing(f"{name}_by_factor", title, figure, table, note)
 

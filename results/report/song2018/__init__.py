@@ -42,8 +42,8 @@ def _section(experiment: Experiment) -> Section:
         note.append(f"Betas {experiment.reading}: {READINGS[experiment.reading]}")
     if experiment.published:
         note.append(
-            "Published numbers are of the thesis' code and its two runs, so of betas as run and "
-            "of the score as that code has it; they stand beside ours of the same name."
+            "Published numbers are those beside the thesis' code, of two runs, so of betas as run "
+            "and of the score as that code has it; they stand beside ours of the same name."
         )
     else:
         note.append("Not trained as published, so that no published number stands beside ours.")
