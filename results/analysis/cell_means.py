@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from results.analysis.intervals import CONFIDENCE, RESAMPLES, SEED, Interval
+from results.analysis.intervals import RESAMPLES, SEED, Interval, around
 
 Doubles = npt.NDArray[np.float64]
 
@@ -41,9 +41,7 @@ def over_cells(
         ],
         axis=1,
     )
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(np.asarray(statistic(drawn)), [tail, 1 - tail])
-    return Interval(value, float(low), float(high), n)
+    return around(value, np.asarray(statistic(drawn)), n)
 
 
 def _without_missing(cell: Doubles) -> Doubles:

@@ -110,12 +110,16 @@ def _resampled(
             rng=np.random.default_rng(SEED),
         )
         value = float(statistic(*samples))
-    spread = found.bootstrap_distribution
-    spread = spread[~np.isnan(spread)]
-    if len(spread) == 0:
+    return around(value, found.bootstrap_distribution, n)
+
+
+def around(value: float, resampled: npt.NDArray[np.float64], n: int) -> Interval:
+    """The interval of a value by what it is in resamples, those left out that have none."""
+    known = resampled[~np.isnan(resampled)]
+    if len(known) == 0:
         return Interval(value, np.nan, np.nan, n)
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(spread, [tail, 1 - tail])
+    low, high = np.quantile(known, [tail, 1 - tail])
     return Interval(value, min(float(low), value), max(float(high), value), n)
 
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from results.analysis.correlation import rank_correlation
-from results.analysis.intervals import CONFIDENCE, RESAMPLES, SEED, Interval
+from results.analysis.intervals import RESAMPLES, SEED, Interval, around
 
 Doubles = npt.NDArray[np.float64]
 
@@ -31,12 +31,7 @@ def rank_agreement(points: pd.DataFrame, first: str, second: str) -> Interval:
     drawn = np.random.default_rng(SEED).integers(trials, size=(RESAMPLES, trials))
     resampled = values[drawn].reshape(RESAMPLES, -1, 2)
     found = rank_correlation(resampled[..., 0], resampled[..., 1])
-    found = found[~np.isnan(found)]
-    if not len(found):
-        return Interval(value, np.nan, np.nan, trials)
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(found, [tail, 1 - tail])
-    return Interval(value, float(low), float(high), trials)
+    return around(value, found, trials)
 
 
 def _by_trial(points: pd.DataFrame, first: str, second: str) -> Doubles:

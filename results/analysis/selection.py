@@ -43,6 +43,12 @@ def _one_each(scores: pd.DataFrame) -> pd.DataFrame:
     return ordered.drop_duplicates(KEYS).sort_index()
 
 
+def of_means(scores: pd.DataFrame) -> pd.DataFrame:
+    """The scores of mean codes, and those that are of samples alone: losses and the FID."""
+    mean = scores["representation"] == "mean"
+    return scores[mean | ~scores["score"].isin(scores.loc[mean, "score"].unique())]
+
+
 def wide(scores: pd.DataFrame) -> pd.DataFrame:
     """A row a trial and representation, a column a score: for correlations between scores."""
     return scores.pivot(index=["trial_id", "representation"], columns="score", values="value")

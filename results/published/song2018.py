@@ -4,8 +4,8 @@ The numbers are those of the CSV files beside its code (github.com/chanyoungs/uc
 39416a8); those of five to seven factors are read off the heat maps there, as the files break off
 before them. Mean and standard deviation (ddof 0) over two runs in per cent, of the score as that
 code has it, `factor_vae_ucl_legacy`. Whether the thesis' own figures are of the same numbers is
-not known: their captions say three runs, and section 4.1.3 has the spread at its largest where there
-are as many latents as factors, which is so here for the best epoch and not for the last.
+not known: their captions say three runs, and section 4.1.3 has the spread at its largest where
+there are as many latents as factors, which is so here for the best epoch and not for the last.
 """
 
 from __future__ import annotations

@@ -70,6 +70,6 @@ def claims_table(name: str, claims: Sequence[Claim]) -> Table:
         "Claims",
         pd.DataFrame(rows),
         "Intervals are 95 % bootstrap intervals over runs. A claim held, or did not, where the "
-        "whole interval lies on one side of the bound; where it lies on both, there are not "
-        "enough runs to tell.",
+        "whole interval lies on one side of the bound; where it lies on both, or is of fewer than "
+        f"{FEWEST_RUNS} runs (n), there are not enough runs to tell.",
     )

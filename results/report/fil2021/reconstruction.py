@@ -44,7 +44,6 @@ def by_step(studies: Studies, group: Group) -> pd.DataFrame:
     scores = scores[
         scores["trial_id"].isin(group.trials["trial_id"])
         & scores["score"].isin([FID, "reconstruction"])
-        & (scores["representation"] == "mean")
     ]
     # Of a step that has scores of both sizes the full one.
     scores = scores.sort_values("size").drop_duplicates(["trial_id", "step", "score"], keep="last")

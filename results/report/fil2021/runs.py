@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from grids.load import Grid
-from results.analysis.selection import final_scores, wide
+from results.analysis.selection import final_scores, of_means
 from results.analysis.swept import swept_besides_seed
 from results.report.studies import Studies
 
@@ -79,6 +79,10 @@ class Group(NamedTuple):
         return re.sub(r"[^\w.-]+", "_", f"{self.study} {self.shown_dataset} {self.model}")
 
     @property
+    def as_run(self) -> bool:
+        return self.study.endswith("-as-run")
+
+    @property
     def title(self) -> str:
         return f"{self.study}: {self.shown_dataset}, {self.model}"
 
@@ -124,14 +128,19 @@ def groups_of(studies: Studies) -> list[Group]:
 
 
 def baselines_for(group: Group, groups: Iterable[Group]) -> list[Group]:
-    """PCA and ICA on its dataset, of the studies that have one setting of each."""
-    return [
+    """PCA and ICA on its dataset, of the studies that have one setting of each.
+
+    Those as printed beside VAEs as printed, as run beside as run, where there are such.
+    """
+    found = [
         other
         for other in groups
         if other.baseline
         and other.images == group.images
         and other.trials.groupby("framework")["setting"].nunique().max() == 1
     ]
+    of_variant = [other for other in found if other.as_run == group.as_run]
+    return of_variant or found
 
 
 def of_studies(groups: Iterable[Group], baselines: Iterable[Group]) -> str:
@@ -226,11 +235,9 @@ def _as_published(trials: pd.DataFrame) -> pd.Series:
 
 
 def _final(studies: Studies, trials: pd.DataFrame) -> pd.DataFrame:
-    scores = studies.scores
-    scores = scores[
-        scores["trial_id"].isin(trials["trial_id"]) & (scores["representation"] == "mean")
-    ]
-    table = wide(final_scores(scores, trials)).reset_index("representation", drop=True)
+    scores = of_means(studies.scores[studies.scores["trial_id"].isin(trials["trial_id"])])
+    final = final_scores(scores, trials)
+    table = final.pivot(index="trial_id", columns="score", values="value")
     table = table.rename(columns={"reconstruction": LOSS})
     in_per_cent = [name for name in table.columns if str(name).startswith("beta_vae_fil")]
     table[in_per_cent] *= 100

@@ -72,9 +72,9 @@ def sections(
     ]
     note = (
         "Statements of which no number can tell are left out: that disentanglement in benchmarks "
-        "is accidental and subjective, that new benchmarks are required, that supervision ultimately "
-        "is. What the slides say of algorithmic choices is said of unsupervised ones; the studies "
-        "have the weakly supervised Ada-GVAE, too."
+        "is accidental and subjective, that new benchmarks are required, that supervision "
+        "ultimately is. What the slides say of algorithmic choices is said of unsupervised ones; "
+        "the studies have the weakly supervised Ada-GVAE, too."
     )
     return [Section("Claims", [claims_table("claims", claims)], note)]
 

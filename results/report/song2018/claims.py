@@ -120,7 +120,7 @@ def _over_latents(experiment: Experiment, metric: str, selection: str) -> list[C
         Claim(
             "With as many latents as factors beta makes close to no difference",
             "section 4.1.1, first hypothesis",
-            f"spread over beta at {factors} latents, points{by}",
+            f"spread over beta at {factors} latents, to which the runs' own noise adds, points{by}",
             from_there(lambda means, cells: spread(means)[:, 0]),
             bound=ALMOST_NOTHING,
             above=False,

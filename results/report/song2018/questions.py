@@ -25,6 +25,7 @@ def open_questions(experiments: Sequence[Experiment]) -> list[Claim]:
     over_factors = [e for e in experiments if e.along == "complexity"]
     normalised = next((e for e in over_latents if e.reading == NORMALISED), None)
     wide = next((e for e in over_factors if _has_wider_betas(e)), None)
+    printed = next((e for e in experiments if e.reading == PRINTED and len(e.planned_of())), None)
     return [
         Claim(
             "With normalised beta, more latents make beta matter more",
@@ -46,7 +47,7 @@ def open_questions(experiments: Sequence[Experiment]) -> list[Claim]:
             "section 5.2.2",
             "spread over beta by weighted votes less that by equal ones, mean over the settings, "
             "points (last epoch)",
-            _by_weights(next((e for e in experiments if e.reading == PRINTED), None)),
+            _by_weights(printed),
         ),
         Claim(
             "A target capacity (Burgess et al.) disentangles better than a weighted KL",

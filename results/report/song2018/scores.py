@@ -67,9 +67,9 @@ def _lines(experiment: Experiment, means: pd.DataFrame, name: str) -> Drawing:
         if experiment.published and metric == LEGACY:
             theirs = published.scores(experiment.along)
             for beta, line in theirs[theirs["selection"] == selection].groupby("beta"):
-                if (name := f"beta {beta:g}") in number_of:
+                if (setting := f"beta {beta:g}") in number_of:
                     x, y = line["place"], line["published"]
-                    panel.plot(x, y, ":", color=colour(number_of[name]), linewidth=1)
+                    panel.plot(x, y, ":", color=colour(number_of[setting]), linewidth=1)
         panel.set_title(f"{METRICS[metric]}, {SELECTIONS[selection]}", fontsize="medium")
         panel.set_xticks(places)
         panel.set_xlabel(ALONG[experiment.along].axis.removeprefix("the "), fontsize="small")

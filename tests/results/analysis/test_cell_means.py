@@ -44,6 +44,12 @@ def test_missing_values_are_no_runs() -> None:
     assert over_cells([[[1.0, 2.0], [math.nan, 3.0]]], lambda m: m[:, 0, 1]).value == 2
 
 
+def test_an_interval_holds_its_value() -> None:
+    twins = 8 * [[40.0, 70.0, 90.0]]  # whose resamples are hardly ever alike
+    found = over_cells(twins, lambda m: np.abs(m[:, ::2] - m[:, 1::2]).mean(axis=1))
+    assert found.low <= found.value <= found.high
+
+
 @pytest.mark.parametrize("cells", [[], [[]], [[1.0, 2.0], []], [[math.nan], [1.0]]])
 def test_a_cell_without_runs_has_no_value(cells: list[list[float]]) -> None:
     found = over_cells(cells, lambda means: means.sum(axis=1))

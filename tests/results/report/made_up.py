@@ -10,8 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from grids.load import load_grid
+from grids.load import Grid, load_grid
 from grids.trial import Trial
+from metrics.registry import METRICS
+from orchestrator.work import representations
 from results.report.studies import Studies, read_studies
 from results.schema import SCHEMAS
 from results.store import StudyFolder
@@ -53,7 +55,7 @@ def made_up_study(
         {
             "trial_id": trial.trial_id,
             "step": step,
-            "representation": "mean",
+            "representation": _representation(score, grid),
             "metric": score,
             "metric_version": 1,
             "score": score,
@@ -69,6 +71,11 @@ def made_up_study(
     for name, rows in (("trials", trial_rows), ("scores", score_rows)):
         pq.write_table(pa.Table.from_pylist(rows, SCHEMAS[name]), folder.table(name))
     return root
+
+
+def _representation(score: str, grid: Grid) -> str:
+    """As it is stored; of a metric with scores of other names, that of codes."""
+    return representations(score, grid.evaluate)[0] if score in METRICS else "mean"
 
 
 def write_pictures(root: Path, trial: Trial, factors: int, **more: np.ndarray[Any, Any]) -> None:

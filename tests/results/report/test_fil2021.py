@@ -306,6 +306,28 @@ def test_gaussian_likelihoods_are_held_against_each_other(tmp_path: Path) -> Non
     assert verdicts(sections, "around 90 %") == [NOT_ENOUGH]
 
 
+def test_two_names_of_one_model_are_one_however_much_seeds_differ(tmp_path: Path) -> None:
+    def scores(trial: Trial, step: int) -> dict[str, float]:
+        return {accuracy(): 0.2 + 0.2 * trial.seed}
+
+    sections = fil2021.sections(read(made_up_study(tmp_path / "g", GAUSSIAN, scores)))
+    assert verdicts(sections, "whose sigma^2 is beta") == [HELD]
+
+
+def test_baselines_as_run_stand_beside_what_ran(tmp_path: Path) -> None:
+    texts = {"mlp": MLP, "baselines": BASELINES}
+    roots = [
+        made_up_study(tmp_path / made, text.replace(f"study: {name}", f"study: {made}"), scores_of)
+        for name, text in texts.items()
+        for made in (name, f"{name}-as-run")
+    ]
+    sections = fil2021.sections(read(*roots))
+    for name in ("mlp", "mlp-as-run"):
+        table = frame(sections, f"fil_scores_{name}")
+        assert {"PCA", "ICA"} < set(table["setting"])
+        assert (table.groupby("factors")["setting"].value_counts() == 1).all()
+
+
 @pytest.mark.parametrize("done", [0, 1])
 def test_a_study_that_runs_shows_what_is_there(tmp_path: Path, done: int) -> None:
     def finished(trial: Trial) -> bool:

@@ -126,6 +126,11 @@ def test_means_stand_beside_the_published_ones(printed: list[Section]) -> None:
     assert table["published"].notna().sum() == 24
 
 
+def test_lines_are_named_by_what_they_draw(printed: list[Section]) -> None:
+    drawn = {block.name: block.title for block in blocks(printed, Drawing)}
+    assert drawn["song_latents_bottleneck_5_lines_beta_vae"].startswith("beta vae: ")
+
+
 def test_claims_are_judged_by_what_the_scores_say(printed: list[Section]) -> None:
     claims = frame(printed, "song_latents_bottleneck_5_claims")
     by_code = claims[claims["statistic"].str.contains(r"last epoch, score as the code")]
@@ -192,15 +197,15 @@ def test_of_other_steps_there_is_no_published_number(tmp_path: Path) -> None:
     assert table["published"].isna().all() and len(table) == 32
 
 
-def test_other_methods_have_figures_and_answer_the_open_questions(
-    tmp_path: Path, bottleneck: Studies
-) -> None:
+def test_other_methods_have_figures_and_answer_the_open_questions(tmp_path: Path) -> None:
     def scores(trial: Trial, step: int) -> dict[str, float]:
         value = 0.9 if trial.framework.name == "annealed_vae" else 0.2
-        return {"factor_vae_score": value, "factor_vae_weighted_score": value}
+        weighted = value + 0.1 * (trial.beta is not None and trial.beta > 1)
+        return {"factor_vae_score": value, "factor_vae_weighted_score": weighted}
 
     root = made_up_study(tmp_path / "m", METHODS, scores)
-    sections = song2018.sections(read(root, bottleneck.folders[0].root))
+    of_betas = made_up_study(tmp_path / "b", BOTTLENECK, scores)
+    sections = song2018.sections(read(root, of_betas))
     names = {d.name for d in blocks(sections, Drawing)}
     assert "song_latents_methods_5_lines_other_methods" in names
     table = frame(sections, "song_latents_methods_5_scores")
@@ -208,6 +213,11 @@ def test_other_methods_have_figures_and_answer_the_open_questions(
     questions = frame(sections, "song_questions").set_index("source")["verdict"]
     assert questions["section 5.2.3"].tolist() == [HELD, NOT_ENOUGH]
     assert questions["section 5.1.1"] == NOT_ENOUGH
+    assert questions["section 5.2.2"] == HELD
+    turned = song2018.sections(read(of_betas, root))
+    pd.testing.assert_frame_equal(
+        frame(turned, "song_questions"), frame(sections, "song_questions")
+    )
 
 
 def test_a_single_size_and_dataset_is_shown_by_beta(tmp_path: Path) -> None:
