@@ -22,6 +22,8 @@ FIXED: dict[str, tuple[object, ...]] = {
     "latents": (10,),
     "reconstruction": ("bernoulli",),
     "batch_size": (64,),
+    "optimizer": ("adam",),
+    "optimizer.lr": (1e-4,),
     "dataset.sprites": (None, "dsprites"),  # not the drawn stand-in
 }
 """What else makes trials those of the paper (shared.gin), by column."""

@@ -54,7 +54,7 @@ def _cell(studies: Studies, trial: pd.Series, name: str, cell: str) -> list[Bloc
             f"song_traversals_{name}",
             title,
             traversal_sheet(path, trial),
-            note=f"Trial {trial['trial_id']}, latents by falling KL.",
+            note=f"Trial {trial['trial_id']} of {trial['study']}, latents by falling KL.",
         )
     ]
     arrays = path.with_name(ARRAYS)

@@ -31,7 +31,12 @@ from results.schema import SCHEMAS
 WHOLE = """
 study: {study}
 report: locatello2019
-trial: {{model: conv_locatello, latents: 10, reconstruction: bernoulli, steps: 300000}}
+trial:
+  model: conv_locatello
+  latents: 10
+  reconstruction: bernoulli
+  optimizer: {{name: adam, lr: 1e-4}}
+  steps: 300000
 cases:
   - {{framework: beta_vae, beta_convention: sum, grid: {{beta: [1, 2, 4, 6, 8, 16]}}}}
   - {{framework: factor_vae, grid: {{framework.gamma: [10, 20, 30, 40, 50, 100]}}}}
