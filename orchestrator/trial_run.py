@@ -36,7 +36,7 @@ from trainers.fit import Training, finite, next_report
 from trainers.pictures import pictures
 
 CHECKPOINT_SECONDS = 60.0
-LAST_CHECKPOINT_SECONDS = 10.0  # encoding may take long, and may fail
+CHECKPOINT_SECONDS_BEFORE_CODES = 10.0  # encoding may take long, and may fail
 PICTURES = "pictures.npz"
 LATENTS = "latents.npz"
 
@@ -65,6 +65,7 @@ class TrialRun:
         self.curves: list[dict[str, Any]] = []
         self.seconds_per_step: float | None = None
         self.last_checkpoint = clock()
+        self.codes_due = False
         self.closed = False
         self.log = TrialLog(self.folder.log(self.trial.trial_id))
         self.checkpoint = checkpoints.NOTHING
@@ -101,6 +102,8 @@ class TrialRun:
         try:
             if self.training is None:
                 self._prepare()
+            if self.codes_due:
+                self._encode()
             deadline = self.clock() + seconds
             while self.step < self.trial.steps:
                 if not self._train(self._chunk(deadline - self.clock())):
@@ -152,6 +155,7 @@ class TrialRun:
                 raise ValueError("of other data")
             training.load_state_dict(state["training"])
             self.curves = state["curves"]
+            self.codes_due = state.get("codes_due", False)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             # Of another version of this code, say. The next try goes on from what is left.
             checkpoints.discard(self.folder, self.trial.trial_id, self.checkpoint)
@@ -183,14 +187,19 @@ class TrialRun:
                 return False
         at_end = self.step == self.trial.steps
         scored = any(self.step % every == 0 for every in self.unit.evaluate.intervals)
-        if scored and not at_end:
-            with self.attempt.stage("encode"):
-                self._write_codes()
-        if self.clock() - self.last_checkpoint >= CHECKPOINT_SECONDS or (
-            at_end and self.clock() - self.last_checkpoint >= LAST_CHECKPOINT_SECONDS
-        ):
+        self.codes_due = scored and not at_end
+        encodes = at_end or self.codes_due
+        wait_seconds = CHECKPOINT_SECONDS_BEFORE_CODES if encodes else CHECKPOINT_SECONDS
+        if self.clock() - self.last_checkpoint >= wait_seconds:
             self._save_checkpoint()
+        if self.codes_due:
+            self._encode()
         return True
+
+    def _encode(self) -> None:
+        with self.attempt.stage("encode"):
+            self._write_codes()
+        self.codes_due = False
 
     def _finish(self, outcome: str) -> None:
         assert self.training is not None
@@ -269,6 +278,7 @@ class TrialRun:
         state = {
             "training": self.training.state_dict(),
             "curves": self.curves,
+            "codes_due": self.codes_due,
             "dataset_fingerprint": self.dataset.fingerprint,
         }
         checkpoints.save(

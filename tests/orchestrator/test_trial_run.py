@@ -64,6 +64,27 @@ def same_answers(a: StudyFolder, b: StudyFolder, trial_id: str) -> None:
         assert all(np.array_equal(left_arrays[key], right_arrays[key]) for key in left_arrays)
 
 
+def test_a_trial_that_dies_while_it_encodes_keeps_what_it_trained(
+    tiny_grid: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """Not an Exception, so that nothing is cleaned up."""
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    unit = unit_of(tiny_grid(steps=7, every=3), tmp_path / "tiny")
+    trial_id = unit.trial.trial_id
+    ticks = itertools.count(step=11)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(trial_run, "codes_of", killed)
+        run_to_end(TrialRun(unit, clock=lambda: float(next(ticks))))
+    second = TrialRun(unit)
+    assert second.step == 3
+    second.advance(0.0)
+    assert unit.folder.codes(trial_id, 3).exists()
+
+
 @pytest.mark.parametrize("interrupted_at", [1, 4])
 def test_an_interrupted_trial_goes_on_and_leaves_the_bytes_of_an_undisturbed_one(
     tiny_grid: Any, tmp_path: Path, interrupted_at: int
