@@ -214,7 +214,9 @@ class Dashboard:
 
 async def _dumped(make: Callable[[], Any]) -> bytes:
     def dump() -> bytes:
-        return json.dumps(make(), separators=(",", ":"), ensure_ascii=False).encode()
+        # Python writes NaN and takes it back; no browser does, so here it is an error.
+        text = json.dumps(make(), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return text.encode()
 
     return await asyncio.to_thread(dump)
 

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from grids.parts import COMMON_TERMS
+from orchestrator.dashboard.cells import numbers
 from orchestrator.dashboard.study import Snapshot
 from results import curves
 from results.schema import CURVES
@@ -62,7 +63,7 @@ def curve_of(folder: StudyFolder, trial_id: str) -> pa.Table:
 def common_curves(folder: StudyFolder, trial_ids: Sequence[str]) -> dict[str, Any]:
     """By trial: `step`, and the terms that all frameworks report."""
     return {
-        trial_id: curve_of(folder, trial_id).select(["step", *COMMON_TERMS]).to_pydict()
+        trial_id: _columns(curve_of(folder, trial_id), ["step", *COMMON_TERMS])
         for trial_id in trial_ids[:MOST_CURVES]
     }
 
@@ -70,15 +71,18 @@ def common_curves(folder: StudyFolder, trial_ids: Sequence[str]) -> dict[str, An
 def whole_curve(folder: StudyFolder, trial_id: str) -> dict[str, Any]:
     """`step`; every loss term that the trial reports; the KL of each latent, a list a latent."""
     rows = curve_of(folder, trial_id)
-    terms = {
-        name: rows[name].to_pylist()
+    terms = [
+        name
         for name in CURVES.names
         if name not in ("trial_id", "step", "kl_nats_by_latent")
         and rows[name].null_count < len(rows)
-    }
+    ]
     latents = [row or [] for row in rows["kl_nats_by_latent"].to_pylist()]
     return {
-        "step": rows["step"].to_pylist(),
-        **terms,
-        "kl_nats_by_latent": list(map(list, zip(*latents, strict=False))),
+        **_columns(rows, ["step", *terms]),
+        "kl_nats_by_latent": list(map(numbers, zip(*latents, strict=False))),
     }
+
+
+def _columns(rows: pa.Table, names: Sequence[str]) -> dict[str, list[float | None]]:
+    return {name: numbers(rows[name].to_pylist()) for name in names}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow.compute as pc
 
 from grids.measurement import Measurement
 from metrics import METRICS
-from orchestrator.dashboard.cells import STATES
+from orchestrator.dashboard.cells import STATES, numbers
 from orchestrator.dashboard.live import last_line
 from orchestrator.dashboard.study import Snapshot
 from orchestrator.show import duration
@@ -66,7 +67,7 @@ def log_tail(folder: StudyFolder, trial_id: str) -> str | None:
     return tail if size <= LOG_BYTES else "…\n" + tail.partition("\n")[2]
 
 
-def score_curves(snapshot: Snapshot, trial_id: str) -> dict[str, dict[str, list[float]]]:
+def score_curves(snapshot: Snapshot, trial_id: str) -> dict[str, dict[str, Sequence[float | None]]]:
     """`step` and `value` of each metric's own score that was taken more than once.
 
     At the end it may be of more samples than during training.
@@ -78,7 +79,7 @@ def score_curves(snapshot: Snapshot, trial_id: str) -> dict[str, dict[str, list[
             name += f", {row['representation']}" if row["representation"] != "mean" else ""
             curves.setdefault(name, {})[row["step"]] = row["value"]
     return {
-        name: {"step": sorted(values), "value": [values[step] for step in sorted(values)]}
+        name: {"step": sorted(values), "value": numbers(values[step] for step in sorted(values))}
         for name, values in curves.items()
         if len(values) > 1
     }

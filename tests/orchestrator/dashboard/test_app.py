@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import shutil
 import threading
@@ -23,7 +24,7 @@ from orchestrator.dashboard.study import WatchedStudy
 from results.schema import DISTANCES
 from results.store import StudyFolder
 
-STUDY = "/study/five/"
+STUDY, STEPS = "/study/five/", 60
 
 
 def test_the_studies_of_a_folder_are_listed_the_unreadable_with_what_is_wrong(
@@ -80,6 +81,32 @@ def test_curves_of_chosen_trials(five: Any, ask: Any) -> None:
     }
     assert one.json["terms"]["kl_nats"] == [2.0, 3.0, 4.0, 5.0, 6.0, 7.0]
     assert one.json["scores"]["mig"]["value"] == [0.125, 0.5]
+
+
+def test_a_diverged_trial_has_null_where_its_curve_is_no_number(five: Any, ask: Any) -> None:
+    diverged = five.ids["diverged"]
+    five.score(diverged, 20, float("nan"))
+    five.score(diverged, STEPS, 0.5)
+    several, one, scores = ask(
+        five.folder.out,
+        f"{STUDY}curves.json?trials=1",
+        f"{STUDY}trial/{diverged}/curve.json",
+        f"{STUDY}scores.json?metric=mig&score=mig&representation=mean&size=full&at=best",
+    )
+    for answer in (several, one, scores):
+        assert answer.status == 200
+        # As a browser reads it: JSON has neither NaN nor Infinity, which Python would take.
+        json.loads(answer.text, parse_constant=pytest.fail)
+    assert several.json[diverged]["loss"][-2:] == [20.0, None]
+    terms = one.json["terms"]
+    assert terms["reconstruction_per_image"][-2:] == [18.0, None]
+    assert terms["kl_nats_by_latent"] == [[1.5] * 6, [0.5, 1.5, 2.5, 3.5, 4.5, None]]
+    assert one.json["scores"]["mig"] == {"step": [20, STEPS], "value": [None, 0.5]}
+
+
+def test_what_is_no_json_is_never_sent() -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        asyncio.run(app._dumped(lambda: {"loss": float("nan")}))
 
 
 def test_what_has_not_changed_is_not_sent_again(five: Any, monkeypatch: pytest.MonkeyPatch) -> None:
