@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -10,6 +11,7 @@ import pyarrow as pa
 from grids.parts import COMMON_TERMS
 from orchestrator.dashboard.cells import numbers
 from orchestrator.dashboard.study import Snapshot
+from orchestrator.dashboard.unread import or_unread
 from results import curves
 from results.schema import CURVES
 from results.store import StudyFolder
@@ -61,11 +63,14 @@ def curve_of(folder: StudyFolder, trial_id: str) -> pa.Table:
 
 
 def common_curves(folder: StudyFolder, trial_ids: Sequence[str]) -> dict[str, Any]:
-    """By trial: `step`, and the terms that all frameworks report."""
-    return {
-        trial_id: _columns(curve_of(folder, trial_id), ["step", *COMMON_TERMS])
-        for trial_id in trial_ids[:MOST_CURVES]
-    }
+    """By trial: `step`, and the terms that all frameworks report; or `problem`, a line."""
+    found = {}
+    for trial_id in trial_ids[:MOST_CURVES]:
+        rows, problem = or_unread(partial(curve_of, folder, trial_id))
+        found[trial_id] = (
+            {"problem": problem} if rows is None else _columns(rows, ["step", *COMMON_TERMS])
+        )
+    return found
 
 
 def whole_curve(folder: StudyFolder, trial_id: str) -> dict[str, Any]:

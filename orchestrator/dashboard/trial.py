@@ -13,6 +13,7 @@ from metrics import METRICS
 from orchestrator.dashboard.cells import STATES, numbers
 from orchestrator.dashboard.live import last_line
 from orchestrator.dashboard.study import Snapshot
+from orchestrator.dashboard.unread import or_unread
 from orchestrator.show import duration
 from results.distances import read_distances
 from results.store import StudyFolder
@@ -39,6 +40,10 @@ def trial_view(snapshot: Snapshot, folder: StudyFolder, index: int) -> dict[str,
     rows = snapshot.trials.filter(pc.equal(snapshot.trials["trial_id"], trial_id)).to_pylist()
     row = rows[0] if rows else {}
     running = {t.trial_id: t for t in snapshot.status.running}.get(trial_id)
+    distances, problem = None, None
+    if isinstance(trial, Measurement):
+        distances, problem = or_unread(lambda: _distances(folder, trial_id))
+    log, log_problem = or_unread(lambda: log_tail(folder, trial_id))
     return {
         "trial_id": trial_id,
         "unit": cells.unit,
@@ -50,8 +55,9 @@ def trial_view(snapshot: Snapshot, folder: StudyFolder, index: int) -> dict[str,
         "error": row.get("error"),
         "scores": _scores(snapshot, trial_id),
         "attempts": _attempts(snapshot, trial_id),
-        "distances": _distances(folder, trial_id) if isinstance(trial, Measurement) else None,
-        "log": log_tail(folder, trial_id),
+        "distances": distances,
+        "log": log,
+        "unread": [line for line in (problem, log_problem) if line],
     }
 
 

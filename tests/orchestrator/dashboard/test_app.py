@@ -23,6 +23,7 @@ from orchestrator.dashboard.guard import is_loopback
 from orchestrator.dashboard.study import WatchedStudy
 from results.schema import DISTANCES
 from results.store import StudyFolder
+from results.tables import Tables
 
 STUDY, STEPS = "/study/five/", 60
 
@@ -107,6 +108,37 @@ def test_a_diverged_trial_has_null_where_its_curve_is_no_number(five: Any, ask: 
 def test_what_is_no_json_is_never_sent() -> None:
     with pytest.raises(ValueError, match="JSON"):
         asyncio.run(app._dumped(lambda: {"loss": float("nan")}))
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_in_a_folder_that_is_being_copied_the_file_is_named_and_the_rest_is_shown(
+    five: Any, ask: Any, tmp_path: Path, published: bool
+) -> None:
+    if published:
+        tables = Tables(five.folder)
+        tables.refresh()
+        tables.publish(everything=True)
+    root = five.folder.root
+    files = [p.relative_to(root) for p in root.rglob("*.*") if p.suffix in (".json", ".parquet")]
+    files = [p for p in files if p.parts[0] != "lease" and p.name != "manifest.json"]
+    assert len(files) == 16 + 4 * published
+    for number, file in enumerate(sorted(files)):
+        out = tmp_path / str(number)
+        shutil.copytree(root, out / "five")
+        copied = out / "five" / file
+        copied.write_bytes(copied.read_bytes()[: copied.stat().st_size // 2])
+        trials = [
+            f"{STUDY}trial/{trial}/{what}"
+            for trial in five.ids.values()
+            for what in ("", "curve.json")
+        ]
+        paths = ["/", STUDY, f"{STUDY}state.json", f"{STUDY}curves.json?trials=0,1,2,3", *trials]
+        answers = ask(out, *paths, "/metrics")
+        assert {answer.status for answer in answers} == {200}, file
+        named = [answer for answer in answers if file.name in answer.text]
+        assert named, file
+        states = answers[2].json["states"]
+        assert sum(a != b for a, b in zip(states, "cdfrw", strict=True)) <= 1, file
 
 
 def test_what_has_not_changed_is_not_sent_again(five: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -299,3 +331,6 @@ def test_a_study_of_measurements_says_what_it_is_and_shows_distances(
     assert grid_json.json["unit"] == "measurement"
     assert measured.text.index("x_R") < measured.text.index("y_R") and "0.75" in measured.text
     assert waiting.status == 200 and "curve.json" not in waiting.text
+    folder.distances(trial_id).write_bytes(folder.distances(trial_id).read_bytes()[:100])
+    [half] = ask(tmp_path / "out", f"/study/importance/trial/{trial_id}/")
+    assert half.status == 200 and f"{trial_id}.parquet: damaged" in half.text

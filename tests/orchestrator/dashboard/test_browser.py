@@ -211,6 +211,30 @@ def test_a_diverged_trial_shows_its_curves_with_a_gap(five: Any, serve: Any, pag
     assert page.complaints() == []
 
 
+def test_a_curve_that_is_half_copied_is_one_line_and_then_a_curve(
+    five: Any, serve: Any, page: Page
+) -> None:
+    root, running = serve(five.folder.out), five.ids["running"]
+    record = five.folder.record("curves", running)
+    whole = record.read_bytes()
+    record.write_bytes(whole[:50])
+    page.open(f"{root}study/five/")
+    page.wait(
+        "return document.querySelector('#running .card')?.textContent.includes(arguments[0])",
+        record.name,
+    )
+    assert page.run("return document.getElementById('unreachable').hidden")
+    page.open(f"{root}study/five/trial/{running}/")
+    page.wait("return !document.getElementById('unread').hidden")
+    assert record.name in page.text("#unread")
+    assert page.run("return document.getElementById('unreachable').hidden")
+    assert page.run("return document.getElementById('curves').hidden")
+    record.write_bytes(whole)
+    page.wait("return document.querySelectorAll('#curves figure').length === 4")
+    assert page.run("return document.getElementById('unread').hidden")
+    assert page.complaints() == []
+
+
 def test_the_keyboard_reaches_every_cell(five: Any, serve: Any, page: Page) -> None:
     page.open(f"{serve(five.folder.root)}study/five/")
     page.shown(5)
