@@ -34,6 +34,11 @@ def draw_traversals(study_dir: Path, given: str, path: Path) -> None:
     """`given` is a trial's id, or a beginning of it that no other trial has."""
     studies = read([study_dir])
     trials = studies.trials
+    if trials.empty:
+        raise InputError(
+            f"{study_dir}: has no trained trials, being a study of measurements; "
+            "valid: a study of trials"
+        )
     found = trials[trials["trial_id"].str.startswith(given)]
     if len(found) != 1:
         known = ", ".join(trials["trial_id"].head(3))

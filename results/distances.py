@@ -12,16 +12,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 from results.pictures import save_png
+from results.schema import SchemaError
 from results.store import StudyFolder
 
 RANDOM = "random"
 
 
 def read_distances(study: Path | str, trial_id: str) -> pd.DataFrame:
-    """A row a factor, and one of random pairs; the columns are results.schema.DISTANCES."""
-    return pd.read_parquet(StudyFolder(Path(study)).distances(trial_id))
+    """A row a factor, and one of random pairs; the columns are results.schema.DISTANCES.
+
+    FileNotFoundError, SchemaError.
+    """
+    path = StudyFolder(Path(study)).distances(trial_id)
+    try:
+        return pd.read_parquet(path)
+    except pa.ArrowException:
+        raise SchemaError(f"{path}: damaged, or not a Parquet file") from None
 
 
 def as_json(distances: pd.DataFrame) -> list[dict[str, Any]]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from results.files import atomic_write
+from results.schema import NUMBERS, SCHEMAS
 from results.tables import Frames
 
 if TYPE_CHECKING:
@@ -17,14 +20,24 @@ if TYPE_CHECKING:
 
 
 def export_csv(frames: Frames, out: Path) -> list[Path]:
-    """Writes trials.csv, scores.csv, curves.csv and attempts.csv, and gives their paths."""
+    """Writes trials.csv, scores.csv, curves.csv and attempts.csv, and gives their paths.
+
+    A list is JSON in one cell, exact, with NaN and Infinity as Python spells them.
+    """
     paths = []
     for name, frame in frames._asdict().items():
         text = io.StringIO()
+        lists = [f.name for f in SCHEMAS[name] if f.type == NUMBERS and f.name in frame]
+        frame = frame.assign(**{column: frame[column].map(_as_json) for column in lists})
         frame.to_csv(text, index=False)
         atomic_write(out / f"{name}.csv", text.getvalue().encode(), durable=False)
         paths.append(out / f"{name}.csv")
     return paths
+
+
+def _as_json(values: npt.NDArray[np.float64] | None) -> str | None:
+    """CSV has no lists; NumPy's own words for one have eight digits and line breaks."""
+    return None if values is None else json.dumps(values.tolist())
 
 
 def export_tensorboard(frames: Frames, out: Path) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +22,7 @@ from results.attempts import attempt_files, list_attempts, read_closed, read_ope
 from results.derived import with_hours, with_lost
 from results.merge import merged
 from results.parquet import read_table
-from results.schema import SCHEMAS
+from results.schema import SCHEMAS, SchemaError
 from results.store import FINAL, StudyFolder
 
 HELD = ("trials", "scores", "attempts")
@@ -42,11 +42,15 @@ class Tables:
     """A study's tables: `refresh` reads what is new, `publish` writes what changed.
 
     Any number of readers may have one; `publish` is the lease holder's. SchemaError for what is
-    newer, damaged or foreign.
+    newer, damaged or foreign. Whoever only looks may be `lenient`, as at a folder that is being
+    copied: a file that cannot be read is then left out and said in `unread`, a line a file. A table
+    of a compacted study never is: nothing else has its rows.
     """
 
-    def __init__(self, folder: StudyFolder) -> None:
+    def __init__(self, folder: StudyFolder, *, lenient: bool = False) -> None:
         self.folder = folder
+        self.unread: list[str] = []
+        self._lenient = lenient
         self._held = {table: SCHEMAS[table].empty_table() for table in HELD}
         self._files: dict[str, tuple[int, ...] | None] = dict.fromkeys(SCHEMAS)
         self._read: dict[str, dict[str, tuple[int, int]]] = {"trials": {}, "scores": {}}
@@ -62,16 +66,23 @@ class Tables:
 
         Tables come second: what is compacted while this runs is then found in them.
         """
+        self.unread = []
         for table in ("trials", "scores"):
             self._refresh_records(table)
         self._refresh_attempts()
-        for table in SCHEMAS:
-            identity = self._identity(table)
-            if identity is not None and identity != self._files[table]:
-                self._take_published(table, identity)
-            elif identity is None:
+        identities = {table: self._identity(table) for table in SCHEMAS}
+        for table, identity in identities.items():
+            if identity is None:
                 read_table(self.folder, table, [])  # complains if it was compacted
                 self._changed.add(table)
+                if any(identities.values()):
+                    self.unread.append(
+                        f"{self.folder.table(table)}: not there, though other tables are; "
+                        "its rows are those in _rows"
+                    )
+            elif identity != self._files[table]:
+                with self._reading(self.folder.compacted.exists()):
+                    self._take_published(table, identity)
 
     def publish(self, *, everything: bool = False) -> None:
         """Write each table whose rows changed; curves when it pays, or all with `everything`.
@@ -125,19 +136,18 @@ class Tables:
 
     def _refresh_records(self, table: str) -> None:
         read = self._read[table]
-        found = []
+        found, seen = [], {}
         for name, identity in self._listed(table):
             if read.get(name) == identity:
                 continue
-            try:
-                found.append(
-                    (self.folder.record(table, name), self.folder.read_record(table, name))
-                )
-            except FileNotFoundError:
-                continue  # compacted since the listing: it is in the table
-            read[name] = identity
+            # Where it was compacted since the listing, it is in the table.
+            with self._reading(), contextlib.suppress(FileNotFoundError):
+                rows = self.folder.read_record(table, name)
+                found.append((self.folder.record(table, name), rows))
+                seen[name] = identity
         if found:
             self._merge(table, records.to_table(table, sorted(found, key=itemgetter(0))))
+        read |= seen
 
     def _listed(self, table: str) -> list[tuple[str, tuple[int, int]]]:
         """Name, and time of change with size, of each record."""
@@ -155,22 +165,34 @@ class Tables:
 
     def _refresh_attempts(self) -> None:
         closed, opened = list_attempts(self.folder)
-        new = [
-            (
-                self.folder.attempt(attempt_id, "close"),
-                read_closed(self.folder, attempt_id),
-            )
-            for attempt_id in sorted(closed - self._closed)
-        ]
+        new, seen = [], set()
+        for attempt_id in sorted(closed - self._closed):
+            with self._reading():
+                path = self.folder.attempt(attempt_id, "close")
+                new.append((path, read_closed(self.folder, attempt_id)))
+                seen.add(attempt_id)
         if new:
             self._merge("attempts", records.to_table("attempts", new))
-            self._closed |= closed
+            self._closed |= seen
         held_epoch = lease.held_epoch(self.folder)
-        rows = {attempt_id: read_open(self.folder, attempt_id, held_epoch) for attempt_id in opened}
+        rows = {}
+        for attempt_id in opened:
+            with self._reading():
+                rows[attempt_id] = read_open(self.folder, attempt_id, held_epoch)
         if rows != self._open or held_epoch != self._held_epoch:
             self._open, self._held_epoch = rows, held_epoch
             self._changed.add("attempts")
             self._derived = None
+
+    @contextlib.contextmanager
+    def _reading(self, strict: bool = False) -> Iterator[None]:
+        """A SchemaError is written down if lenient, and else raised."""
+        try:
+            yield
+        except SchemaError as error:
+            if strict or not self._lenient:
+                raise
+            self.unread.append(str(error))
 
     def _merge(self, table: str, rows: pa.Table) -> None:
         self._held[table] = merged(table, self._held[table], rows)

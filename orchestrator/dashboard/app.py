@@ -22,6 +22,7 @@ from orchestrator.dashboard.guard import add_headers, host_check
 from orchestrator.dashboard.overview import DRIVERS, counts_of, facts_of, hours_of
 from orchestrator.dashboard.study import Snapshot, WatchedStudy
 from orchestrator.dashboard.trial import score_curves, trial_view
+from orchestrator.dashboard.unread import or_unread
 from orchestrator.dashboard.watching import Studies
 
 STATIC = Path(__file__).parent / "static"
@@ -160,13 +161,11 @@ class Dashboard:
         watched, snapshot = await self._watched(request), await self._snapshot(request)
         trial_id = snapshot.cells.trial_ids[self._place(request, snapshot)]
 
-        return await self._json(
-            request,
-            lambda: {
-                "terms": live.whole_curve(watched.folder, trial_id),
-                "scores": score_curves(snapshot, trial_id),
-            },
-        )
+        def found() -> dict[str, Any]:
+            terms, problem = or_unread(lambda: live.whole_curve(watched.folder, trial_id))
+            return {"terms": terms, "problem": problem, "scores": score_curves(snapshot, trial_id)}
+
+        return await self._json(request, found)
 
     async def metrics(self, request: web.Request) -> web.Response:
         studies = await self.studies.all()
@@ -214,7 +213,9 @@ class Dashboard:
 
 async def _dumped(make: Callable[[], Any]) -> bytes:
     def dump() -> bytes:
-        return json.dumps(make(), separators=(",", ":"), ensure_ascii=False).encode()
+        # Python writes NaN and takes it back; no browser does, so here it is an error.
+        text = json.dumps(make(), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return text.encode()
 
     return await asyncio.to_thread(dump)
 

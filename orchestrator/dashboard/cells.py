@@ -7,11 +7,10 @@ parameters once, a letter a trial for the states, a number a trial for a score.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -145,10 +144,12 @@ def score_column(
         chosen = by_trial.last()
     else:
         chosen = by_trial.max() if higher_is_better else by_trial.min()
-    values = chosen.reindex(cells.trial_ids).to_numpy(dtype=float)
-    return {"values": numbers(values), "higher_is_better": higher_is_better}
+    values = chosen.reindex(cells.trial_ids).to_numpy(dtype=float).tolist()
+    # Five digits are more than a picture shows.
+    rounded = [float(f"{value:.5g}") for value in values]
+    return {"values": numbers(rounded), "higher_is_better": higher_is_better}
 
 
-def numbers(values: np.ndarray[Any, Any]) -> list[float | None]:
-    """Five digits are more than a picture shows; JSON has neither NaN nor infinity."""
-    return [float(f"{value:.5g}") if math.isfinite(value) else None for value in values.tolist()]
+def numbers(values: Iterable[float | None]) -> list[float | None]:
+    """JSON has neither NaN nor infinity: both are None, as what is missing."""
+    return [value if value is not None and math.isfinite(value) else None for value in values]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
 from grids.parts import COMMON_TERMS
+from orchestrator.dashboard.cells import numbers
 from orchestrator.dashboard.study import Snapshot
+from orchestrator.dashboard.unread import or_unread
 from results import curves
 from results.schema import CURVES
 from results.store import StudyFolder
@@ -60,25 +63,31 @@ def curve_of(folder: StudyFolder, trial_id: str) -> pa.Table:
 
 
 def common_curves(folder: StudyFolder, trial_ids: Sequence[str]) -> dict[str, Any]:
-    """By trial: `step`, and the terms that all frameworks report."""
-    return {
-        trial_id: curve_of(folder, trial_id).select(["step", *COMMON_TERMS]).to_pydict()
-        for trial_id in trial_ids[:MOST_CURVES]
-    }
+    """By trial: `step`, and the terms that all frameworks report; or `problem`, a line."""
+    found = {}
+    for trial_id in trial_ids[:MOST_CURVES]:
+        rows, problem = or_unread(partial(curve_of, folder, trial_id))
+        found[trial_id] = (
+            {"problem": problem} if rows is None else _columns(rows, ["step", *COMMON_TERMS])
+        )
+    return found
 
 
 def whole_curve(folder: StudyFolder, trial_id: str) -> dict[str, Any]:
     """`step`; every loss term that the trial reports; the KL of each latent, a list a latent."""
     rows = curve_of(folder, trial_id)
-    terms = {
-        name: rows[name].to_pylist()
+    terms = [
+        name
         for name in CURVES.names
         if name not in ("trial_id", "step", "kl_nats_by_latent")
         and rows[name].null_count < len(rows)
-    }
+    ]
     latents = [row or [] for row in rows["kl_nats_by_latent"].to_pylist()]
     return {
-        "step": rows["step"].to_pylist(),
-        **terms,
-        "kl_nats_by_latent": list(map(list, zip(*latents, strict=False))),
+        **_columns(rows, ["step", *terms]),
+        "kl_nats_by_latent": list(map(numbers, zip(*latents, strict=False))),
     }
+
+
+def _columns(rows: pa.Table, names: Sequence[str]) -> dict[str, list[float | None]]:
+    return {name: numbers(rows[name].to_pylist()) for name in names}

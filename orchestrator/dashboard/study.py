@@ -13,6 +13,7 @@ from grids.load import Grid, load_grid
 from grids.trial import GridError
 from orchestrator.dashboard.cells import Cells, ScoreChoice, cells_of, score_choices, states_of
 from orchestrator.dashboard.driver import Driver, DriverWatch
+from orchestrator.dashboard.unread import unread_line
 from orchestrator.errors import first_line
 from orchestrator.status import Status, status_of
 from results.hours import account
@@ -29,7 +30,8 @@ OF_SCORES = ["trial_id", "step", "representation", "metric", "size", "seed", "at
 class Snapshot:
     """A study at one moment. `number` grows whenever anything of it has changed.
 
-    `problem` says, in a line, why the study cannot be read now; the rest is as it was before.
+    `problem` says, in a line, why the study cannot be read now, and the rest is as it was before;
+    or which of its files cannot, and the rest is without what they hold.
     `accounted` are the attempts with the fractions of results.hours.
     """
 
@@ -56,7 +58,7 @@ class WatchedStudy:
         self.snapshot: Snapshot | None = None
         self.problem: str | None = None
         self._number = 0
-        self._tables = Tables(folder)
+        self._tables = Tables(folder, lenient=True)
         self._driver = DriverWatch(folder)
         self._grid: tuple[Any, Grid, Cells] | None = None
         self._inputs: list[Any] = []
@@ -64,8 +66,7 @@ class WatchedStudy:
     def refresh(self) -> None:
         """Blocks for as long as the disk and the sums take. Never raises for what a file says."""
         try:
-            problem = None
-            self._read()
+            problem = self._read()
         except (GridError, SchemaError, LeaseHeld, OSError) as error:
             problem = first_line(error)
         if problem != self.problem:
@@ -76,16 +77,18 @@ class WatchedStudy:
                     self.snapshot, number=self._number, problem=problem
                 )
 
-    def _read(self) -> None:
+    def _read(self) -> str | None:
+        """Gives the line that says which files were left out."""
         grid, cells = self._read_grid()
         driver = self._driver.look()
         self._tables.refresh()
         tables = [self._tables.table(table) for table in HELD]
+        problem = unread_line(self._tables.unread)
         checkpoints = self.folder.checkpoint_steps()
         # A table that did not change is the same object.
         inputs = [grid, driver, checkpoints, *map(id, tables)]
         if inputs == self._inputs:
-            return
+            return problem
         trials, scores, attempts = tables
         frames = Frames(
             trials=trials.select(OF_TRIALS).to_pandas(),
@@ -111,8 +114,10 @@ class WatchedStudy:
             attempts=attempts,
             accounted=accounted,
             errors=dict(zip(failed["trial_id"], failed["error"].fillna(""), strict=True)),
+            problem=problem,
         )
         self._inputs = inputs
+        return problem
 
     def _choices(self, scores: pa.Table) -> list[ScoreChoice]:
         if self.snapshot is not None and self.snapshot.scores is scores:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow.compute as pc
 
 from grids.measurement import Measurement
 from metrics import METRICS
-from orchestrator.dashboard.cells import STATES
+from orchestrator.dashboard.cells import STATES, numbers
 from orchestrator.dashboard.live import last_line
 from orchestrator.dashboard.study import Snapshot
+from orchestrator.dashboard.unread import or_unread
 from orchestrator.show import duration
 from results.distances import read_distances
 from results.store import StudyFolder
@@ -38,6 +40,10 @@ def trial_view(snapshot: Snapshot, folder: StudyFolder, index: int) -> dict[str,
     rows = snapshot.trials.filter(pc.equal(snapshot.trials["trial_id"], trial_id)).to_pylist()
     row = rows[0] if rows else {}
     running = {t.trial_id: t for t in snapshot.status.running}.get(trial_id)
+    distances, problem = None, None
+    if isinstance(trial, Measurement):
+        distances, problem = or_unread(lambda: _distances(folder, trial_id))
+    log, log_problem = or_unread(lambda: log_tail(folder, trial_id))
     return {
         "trial_id": trial_id,
         "unit": cells.unit,
@@ -49,8 +55,9 @@ def trial_view(snapshot: Snapshot, folder: StudyFolder, index: int) -> dict[str,
         "error": row.get("error"),
         "scores": _scores(snapshot, trial_id),
         "attempts": _attempts(snapshot, trial_id),
-        "distances": _distances(folder, trial_id) if isinstance(trial, Measurement) else None,
-        "log": log_tail(folder, trial_id),
+        "distances": distances,
+        "log": log,
+        "unread": [line for line in (problem, log_problem) if line],
     }
 
 
@@ -66,7 +73,7 @@ def log_tail(folder: StudyFolder, trial_id: str) -> str | None:
     return tail if size <= LOG_BYTES else "…\n" + tail.partition("\n")[2]
 
 
-def score_curves(snapshot: Snapshot, trial_id: str) -> dict[str, dict[str, list[float]]]:
+def score_curves(snapshot: Snapshot, trial_id: str) -> dict[str, dict[str, Sequence[float | None]]]:
     """`step` and `value` of each metric's own score that was taken more than once.
 
     At the end it may be of more samples than during training.
@@ -78,7 +85,7 @@ def score_curves(snapshot: Snapshot, trial_id: str) -> dict[str, dict[str, list[
             name += f", {row['representation']}" if row["representation"] != "mean" else ""
             curves.setdefault(name, {})[row["step"]] = row["value"]
     return {
-        name: {"step": sorted(values), "value": [values[step] for step in sorted(values)]}
+        name: {"step": sorted(values), "value": numbers(values[step] for step in sorted(values))}
         for name, values in curves.items()
         if len(values) > 1
     }

@@ -12,7 +12,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from grids.load import load_grid
+from orchestrator import manifest
 from results import load
+from results.store import StudyFolder
 from tests.orchestrator.conftest import run_study
 from tests.orchestrator.test_cli import one_line
 
@@ -69,3 +72,13 @@ def test_what_cannot_be_reported_is_refused_in_one_line(
         latentgrid("traversals", study, "a", "--out", tmp_path / "x.jpg")
     )
     assert "valid: --csv DIR" in one_line(latentgrid("export", study))
+
+
+def test_a_study_of_measurements_has_no_trial_to_draw(latentgrid: Command, tmp_path: Path) -> None:
+    path = tmp_path / "importance.yaml"
+    path.write_text("study: importance\nmeasurement: {dataset: xysquares, pairs: 60}\n")
+    folder = StudyFolder(tmp_path / "importance", 1)
+    manifest.write(folder, load_grid(path), {}, "made up")
+    out = tmp_path / "x.png"
+    line = one_line(latentgrid("traversals", folder.root, "a", "--out", out))
+    assert "has no trained trials, being a study of measurements; valid: " in line

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from tensorboardX.proto.event_pb2 import Event
 
 from results.export import export_csv, export_tensorboard
@@ -59,6 +65,28 @@ def test_tensorboard_has_a_run_a_trial_with_its_terms_and_scores(
     for _ in range(2):  # a second time writes it anew
         assert export_tensorboard(frames, tmp_path) == 1
         assert scalars(tmp_path / "a") == expected
+
+
+@given(st.lists(st.one_of(st.none(), st.lists(st.floats(), max_size=300)), min_size=1, max_size=4))
+@example([[1 / 3] * 200, None, [], [1e-300, float("nan"), float("-inf")]])
+@settings(max_examples=20, deadline=None)
+def test_a_list_in_a_csv_is_json_in_one_line_and_exact(lists: list[list[float] | None]) -> None:
+    tables = {
+        "curves": [{"trial_id": "a", "kl_nats_by_latent": values} for values in lists],
+        "trials": [{"trial_id": "a", "final_kl_nats_by_latent": values} for values in lists],
+    }
+    frames = {name: schema.empty_table().to_pandas() for name, schema in SCHEMAS.items()}
+    for name, rows in tables.items():
+        frames[name] = pa.Table.from_pylist(rows, SCHEMAS[name]).to_pandas()
+    with TemporaryDirectory() as out:
+        export_csv(Frames(**frames), Path(out))
+        for name, rows in tables.items():
+            text = (Path(out) / f"{name}.csv").read_text()
+            assert text.count("\n") == 1 + len(lists)
+            for line, row in zip(csv.DictReader(text.splitlines()), rows, strict=True):
+                column = list(row)[1]
+                read = json.loads(line[column]) if line[column] else None
+                assert repr(read) == repr(row[column])  # as NaN is not itself
 
 
 def test_csv_has_every_table_and_row(frames: Frames, tmp_path: Path) -> None:

@@ -283,6 +283,72 @@ def test_a_table_that_was_moved_away_is_rebuilt(folder: StudyFolder, finish: Fin
     same(plain(folder), before)
 
 
+def test_who_only_looks_is_told_of_half_copied_files_and_sees_the_rest(
+    folder: StudyFolder, finish: Finish
+) -> None:
+    finish(folder, "a")
+    attempt_id = finish(folder, "b")
+    record = folder.record("trials", trial_record_name("b", "completed", attempt_id))
+    looker = Tables(folder, lenient=True)
+    for path, table in (
+        (record, "trials"),
+        (next(iter(folder.rows_dir("scores").iterdir())), "scores"),
+        (folder.attempt(attempt_id, "close"), "attempts"),
+    ):
+        whole = path.read_bytes()
+        path.write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(SchemaError):
+            Tables(folder).refresh()
+        looker = Tables(folder, lenient=True)
+        looker.refresh()
+        [line] = looker.unread
+        assert str(path) in line
+        left = len(looker.table(table))
+        path.write_bytes(whole)
+        looker.refresh()
+        assert looker.unread == [] and len(looker.table(table)) == left + 1
+    same(looker.frames(), load(folder.root))
+
+
+def test_a_table_that_is_not_copied_yet_is_said_where_other_tables_are(
+    folder: StudyFolder, finish: Finish
+) -> None:
+    finish(folder, "a")
+    looker = Tables(folder, lenient=True)
+    looker.refresh()
+    assert looker.unread == []  # nothing was published yet
+    tables = Tables(folder)
+    tables.refresh()
+    tables.publish()
+    path, whole = folder.table("trials"), folder.table("trials").read_bytes()
+    for state, said in ((whole[:-9], "damaged"), (None, "not there")):
+        path.unlink() if state is None else path.write_bytes(state)
+        looker = Tables(folder, lenient=True)
+        looker.refresh()
+        [line] = looker.unread
+        assert str(path) in line and said in line
+        assert looker.table("trials")["trial_id"].to_pylist() == ["a"]  # from the records
+    path.write_bytes(whole)
+    looker.refresh()
+    assert looker.unread == []
+    Tables(folder).compact()
+    path.unlink()
+    with pytest.raises(SchemaError, match="compacted"):  # no record is left that knows better
+        Tables(folder, lenient=True).refresh()
+
+
+def test_a_value_of_the_wrong_type_is_said_at_every_look(
+    folder: StudyFolder, finish: Finish
+) -> None:
+    attempt_id = finish(folder, "a")
+    path = folder.record("trials", trial_record_name("a", "completed", attempt_id))
+    path.write_bytes(path.read_bytes().replace(b'"beta":0.001', b'"beta":"x"'))
+    tables = Tables(folder)
+    for _ in range(2):
+        with pytest.raises(SchemaError, match="wrong type"):
+            tables.refresh()
+
+
 def test_compacting_keeps_every_row_and_removes_what_is_merged(
     folder: StudyFolder, finish: Finish
 ) -> None:

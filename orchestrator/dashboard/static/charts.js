@@ -55,15 +55,14 @@ export function chart(title, step, lines, small = false) {
     }
   }
   lines.forEach((one, i) => {
-    const points = one.values.map((value, at) => [x(step[at]), value]);
-    const path = points
-      .filter(([, value]) => Number.isFinite(value))
-      .map(([at, value]) => `${at.toFixed(1)},${yOf(value).toFixed(1)}`);
-    if (path.length === 1) {
-      const [cx, cy] = path[0].split(",");
-      svg.append(element("circle", { class: `line line-${i % 8}`, cx, cy, r: 2.5 }));
-    } else {
-      svg.append(element("polyline", { class: `line line-${i % 8}`, points: path.join(" ") }));
+    for (const run of runs(one.values)) {
+      const path = run.map((at) => `${x(step[at]).toFixed(1)},${yOf(one.values[at]).toFixed(1)}`);
+      if (path.length === 1) {
+        const [cx, cy] = path[0].split(",");
+        svg.append(element("circle", { class: `line line-${i % 8}`, cx, cy, r: 2.5 }));
+      } else {
+        svg.append(element("polyline", { class: `line line-${i % 8}`, points: path.join(" ") }));
+      }
     }
   });
 
@@ -112,6 +111,17 @@ export function short(value) {
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(1);
   return Number(value.toPrecision(4)).toLocaleString("en", { maximumFractionDigits: 4 });
+}
+
+/** Places of values that follow one another without a gap: where there is no number, none is drawn. */
+function runs(values) {
+  const found = [];
+  values.forEach((value, at) => {
+    if (!Number.isFinite(value)) return;
+    if (at > 0 && Number.isFinite(values[at - 1])) found.at(-1).push(at);
+    else found.push([at]);
+  });
+  return found;
 }
 
 function scale(from, to, start, end) {

@@ -55,7 +55,8 @@ export class Running {
     count.textContent = `${done.toLocaleString("en")} of ${steps.toLocaleString("en")} steps`;
     const charts = make("div", { className: "charts" });
     const curve = this.curves[this.grid.trials[index]];
-    if (curve?.step.length) charts.append(...smallCharts(curve));
+    if (curve?.problem) charts.append(make("p", { className: "note", textContent: curve.problem }));
+    else if (curve?.step.length) charts.append(...smallCharts(curve));
     card.append(name, bar, count, charts);
     return card;
   }

@@ -16,7 +16,10 @@ keepLive(async () => {
   if (!curves) return;
   const found = await curve.changed(curves.dataset.curve);
   if (found) {
-    fill(curves, found.terms.step.length > 0 ? curveCharts(found.terms) : []);
+    const unread = document.getElementById("unread");
+    unread.textContent = found.problem;
+    unread.hidden = found.problem === null;
+    fill(curves, found.terms?.step.length > 0 ? curveCharts(found.terms) : []);
     const scores = Object.entries(found.scores).map(([name, { step, value }]) =>
       chart(name, step, [{ name: "", values: value }]),
     );

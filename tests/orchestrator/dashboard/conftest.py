@@ -56,8 +56,8 @@ class Five:
         opened.beat(steps_done, now=True)
         return opened
 
-    def curve(self, trial_id: str, reports: int) -> None:
-        rows = [
+    def curve(self, trial_id: str, reports: int, *, diverged: bool = False) -> None:
+        rows: list[dict[str, Any]] = [
             {
                 "trial_id": trial_id,
                 "step": 10 * (at + 1),
@@ -68,11 +68,17 @@ class Five:
             }
             for at in range(reports)
         ]
+        if diverged:  # the report that says so is written, too
+            rows[-1] |= {
+                "loss": float("nan"),
+                "reconstruction_per_image": float("inf"),
+                "kl_nats_by_latent": [1.5, float("nan")],
+            }
         self.folder.write_record("curves", trial_id, rows, durable=False)
 
     def end(self, trial_id: str, outcome: str, error: str | None = None) -> None:
         opened = self.open(trial_id, steps_done=STEPS)
-        self.curve(trial_id, 6)
+        self.curve(trial_id, 6, diverged=outcome == "diverged")
         [trial] = [t for t in self.grid.trials if t.trial_id == trial_id]
         row = {
             "study": self.grid.study,

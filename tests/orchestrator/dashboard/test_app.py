@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import shutil
 import threading
@@ -22,8 +23,9 @@ from orchestrator.dashboard.guard import is_loopback
 from orchestrator.dashboard.study import WatchedStudy
 from results.schema import DISTANCES
 from results.store import StudyFolder
+from results.tables import Tables
 
-STUDY = "/study/five/"
+STUDY, STEPS = "/study/five/", 60
 
 
 def test_the_studies_of_a_folder_are_listed_the_unreadable_with_what_is_wrong(
@@ -80,6 +82,63 @@ def test_curves_of_chosen_trials(five: Any, ask: Any) -> None:
     }
     assert one.json["terms"]["kl_nats"] == [2.0, 3.0, 4.0, 5.0, 6.0, 7.0]
     assert one.json["scores"]["mig"]["value"] == [0.125, 0.5]
+
+
+def test_a_diverged_trial_has_null_where_its_curve_is_no_number(five: Any, ask: Any) -> None:
+    diverged = five.ids["diverged"]
+    five.score(diverged, 20, float("nan"))
+    five.score(diverged, STEPS, 0.5)
+    several, one, scores = ask(
+        five.folder.out,
+        f"{STUDY}curves.json?trials=1",
+        f"{STUDY}trial/{diverged}/curve.json",
+        f"{STUDY}scores.json?metric=mig&score=mig&representation=mean&size=full&at=best",
+    )
+    for answer in (several, one, scores):
+        assert answer.status == 200
+        # As a browser reads it: JSON has neither NaN nor Infinity, which Python would take.
+        json.loads(answer.text, parse_constant=pytest.fail)
+    assert several.json[diverged]["loss"][-2:] == [20.0, None]
+    terms = one.json["terms"]
+    assert terms["reconstruction_per_image"][-2:] == [18.0, None]
+    assert terms["kl_nats_by_latent"] == [[1.5] * 6, [0.5, 1.5, 2.5, 3.5, 4.5, None]]
+    assert one.json["scores"]["mig"] == {"step": [20, STEPS], "value": [None, 0.5]}
+
+
+def test_what_is_no_json_is_never_sent() -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        asyncio.run(app._dumped(lambda: {"loss": float("nan")}))
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_in_a_folder_that_is_being_copied_the_file_is_named_and_the_rest_is_shown(
+    five: Any, ask: Any, tmp_path: Path, published: bool
+) -> None:
+    if published:
+        tables = Tables(five.folder)
+        tables.refresh()
+        tables.publish(everything=True)
+    root = five.folder.root
+    files = [p.relative_to(root) for p in root.rglob("*.*") if p.suffix in (".json", ".parquet")]
+    files = [p for p in files if p.parts[0] != "lease" and p.name != "manifest.json"]
+    assert len(files) == 16 + 4 * published
+    for number, file in enumerate(sorted(files)):
+        out = tmp_path / str(number)
+        shutil.copytree(root, out / "five")
+        copied = out / "five" / file
+        copied.write_bytes(copied.read_bytes()[: copied.stat().st_size // 2])
+        trials = [
+            f"{STUDY}trial/{trial}/{what}"
+            for trial in five.ids.values()
+            for what in ("", "curve.json")
+        ]
+        paths = ["/", STUDY, f"{STUDY}state.json", f"{STUDY}curves.json?trials=0,1,2,3", *trials]
+        answers = ask(out, *paths, "/metrics")
+        assert {answer.status for answer in answers} == {200}, file
+        named = [answer for answer in answers if file.name in answer.text]
+        assert named, file
+        states = answers[2].json["states"]
+        assert sum(a != b for a, b in zip(states, "cdfrw", strict=True)) <= 1, file
 
 
 def test_what_has_not_changed_is_not_sent_again(five: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,3 +331,6 @@ def test_a_study_of_measurements_says_what_it_is_and_shows_distances(
     assert grid_json.json["unit"] == "measurement"
     assert measured.text.index("x_R") < measured.text.index("y_R") and "0.75" in measured.text
     assert waiting.status == 200 and "curve.json" not in waiting.text
+    folder.distances(trial_id).write_bytes(folder.distances(trial_id).read_bytes()[:100])
+    [half] = ask(tmp_path / "out", f"/study/importance/trial/{trial_id}/")
+    assert half.status == 200 and f"{trial_id}.parquet: damaged" in half.text

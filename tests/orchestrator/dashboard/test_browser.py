@@ -190,6 +190,51 @@ def test_it_updates_itself(five: Any, serve: Any, page: Page) -> None:
     assert page.complaints() == []
 
 
+def test_a_diverged_trial_shows_its_curves_with_a_gap(five: Any, serve: Any, page: Page) -> None:
+    root, diverged = serve(five.folder.out), five.ids["diverged"]
+    loss = [3.0, float("nan"), 2.0, 1.0, float("nan")]
+    rows = [
+        {"trial_id": diverged, "step": 10 * (at + 1), "loss": value, "kl_nats": float("nan")}
+        for at, value in enumerate(loss)
+    ]
+    page.open(f"{root}study/five/trial/{diverged}/")
+    page.wait("return document.querySelectorAll('#curves figure').length === 4")
+    assert page.run("return document.getElementById('unreachable').hidden")
+    page.wait("return document.getElementById('pulse').textContent.startsWith('live, ')")
+    five.folder.write_record("curves", diverged, rows, durable=False)
+    page.wait("return document.querySelectorAll('#curves figure').length === 2")
+    kinds = "return [...document.querySelectorAll('#curves .line')].map(e => e.tagName)"
+    assert page.run(kinds) == ["circle", "polyline"]  # of the loss alone; the KL has no number
+    points = page.run("return document.querySelector('#curves polyline').points.numberOfItems")
+    assert points == 2
+    assert "–" in page.text("#curves")
+    assert page.complaints() == []
+
+
+def test_a_curve_that_is_half_copied_is_one_line_and_then_a_curve(
+    five: Any, serve: Any, page: Page
+) -> None:
+    root, running = serve(five.folder.out), five.ids["running"]
+    record = five.folder.record("curves", running)
+    whole = record.read_bytes()
+    record.write_bytes(whole[:50])
+    page.open(f"{root}study/five/")
+    page.wait(
+        "return document.querySelector('#running .card')?.textContent.includes(arguments[0])",
+        record.name,
+    )
+    assert page.run("return document.getElementById('unreachable').hidden")
+    page.open(f"{root}study/five/trial/{running}/")
+    page.wait("return !document.getElementById('unread').hidden")
+    assert record.name in page.text("#unread")
+    assert page.run("return document.getElementById('unreachable').hidden")
+    assert page.run("return document.getElementById('curves').hidden")
+    record.write_bytes(whole)
+    page.wait("return document.querySelectorAll('#curves figure').length === 4")
+    assert page.run("return document.getElementById('unread').hidden")
+    assert page.complaints() == []
+
+
 def test_the_keyboard_reaches_every_cell(five: Any, serve: Any, page: Page) -> None:
     page.open(f"{serve(five.folder.root)}study/five/")
     page.shown(5)
