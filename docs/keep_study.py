@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from grids.load import load_grid
 from orchestrator.report import make_report
 from results import load
 
@@ -59,14 +60,17 @@ def purpose(root: Path) -> str:
 
 def ran(root: Path) -> str:
     """How many trials, in which hours, on what, by which versions."""
+    grid = load_grid(root / "study.yaml")
+    wanted = [trial.trial_id for trial in grid.trials]  # a grid that was changed leaves others
     frames = load(root, with_curves=False)
-    done = frames.trials[frames.trials["status"].isin(["completed", "diverged"])]
-    hours = frames.attempts[["cpus", "gpu_share"]].mul(frames.attempts["wall_seconds"], axis=0)
+    trials, attempts = (t[t["trial_id"].isin(wanted)] for t in (frames.trials, frames.attempts))
+    done = trials[trials["status"].isin(["completed", "diverged"])]
+    hours = attempts[["cpus", "gpu_share"]].mul(attempts["wall_seconds"], axis=0)
     cpu_hours, gpu_hours = hours.sum() / 3600
     manifest = json.loads((root / "manifest.json").read_text())
     versions = ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())
     return (
-        f"{manifest['source']}. {len(done)} of {manifest['trials']} trials done, last on "
+        f"{manifest['source']}. {len(done)} of {len(wanted)} trials done, last on "
         f"{done['finished_at'].max():%Y-%m-%d}; {cpu_hours:.2f} CPU hours and {gpu_hours:.2f} GPU "
         f"hours, allocated, on {', '.join(sorted(done['device'].unique()))}. Made by commit "
         f"{manifest['code_version'][:10]} with {versions}."
