@@ -9,7 +9,6 @@ three times.
 
 from __future__ import annotations
 
-import itertools
 import json
 import shutil
 import sys
@@ -21,6 +20,7 @@ import pandas as pd
 from grids.load import load_grid
 from orchestrator.report import make_report
 from results import load
+from results.report.write import purpose
 
 STUDIES = Path(__file__).with_name("studies")
 
@@ -42,20 +42,13 @@ def about(roots: list[Path], kept: Path) -> str:
     """What was run where, with what, for how long; what was claimed; figures, links to tables."""
     lines = [f"# {', '.join(root.name for root in roots)}", ""]
     for root in roots:
-        lines += [purpose(root), "", ran(root), ""]
+        lines += [purpose(load_grid(root / "study.yaml")), "", ran(root), ""]
     tables = sorted(kept.glob("tables/*"))
     lines += claims([pd.read_csv(file) for file in tables])
     lines += [f"![{file.stem}](figures/{file.name})" for file in sorted(kept.glob("figures/*"))]
     lines += ["", "Tables:", ""]
     lines += [f"- [{file.stem}](tables/{file.name})" for file in tables]
     return "\n".join(lines) + "\n"
-
-
-def purpose(root: Path) -> str:
-    """The comment at the head of the grid file, but for the editor's line."""
-    lines = (root / "study.yaml").read_text(encoding="utf-8").splitlines()
-    head = itertools.takewhile(lambda line: line.startswith("#"), lines)
-    return " ".join(line.lstrip("# ") for line in head if "yaml-language-server" not in line)
 
 
 def ran(root: Path) -> str:

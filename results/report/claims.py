@@ -47,9 +47,12 @@ def verdict(claim: Claim) -> str:
 
 
 def claims_table(name: str, claims: Sequence[Claim]) -> Table:
-    """A row a claim: statement, source, statistic, value with its interval, n, verdict."""
+    """A row a claim: statement, source, statistic, value with its interval, n, verdict.
+
+    What these studies have no runs of comes last.
+    """
     rows = []
-    for claim in claims:
+    for claim in sorted(claims, key=lambda claim: not (claim.interval and claim.interval.n)):
         found = claim.interval or Interval(math.nan, math.nan, math.nan, 0)
         side = "above" if claim.above else "below"
         claimed = "" if claim.interval is None else f"; claimed: {side} {claim.bound:g}"
@@ -71,5 +74,6 @@ def claims_table(name: str, claims: Sequence[Claim]) -> Table:
         pd.DataFrame(rows),
         "Intervals are 95 % bootstrap intervals over runs. A claim held, or did not, where the "
         "whole interval lies on one side of the bound; where it lies on both, or is of fewer than "
-        f"{FEWEST_RUNS} runs (n), there are not enough runs to tell.",
+        f"{FEWEST_RUNS} runs (n), there are not enough runs to tell. Last come those of which "
+        "these studies have no runs (n is 0), and which take other trials.",
     )

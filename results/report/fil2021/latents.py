@@ -27,7 +27,7 @@ def latents(studies: Studies, groups: Sequence[Group]) -> list[Block]:
     for group in groups:
         if not group.baseline:
             found += [*_traversals(studies, group), *_embeddings(studies, group)]
-    why = "No trial has left pictures yet. It takes trials that completed."
+    why = "No VAE of these studies has left pictures yet. It takes trials that completed."
     return found or [Missing("Traversals (figure 4) and latent space (figure 5)", why)]
 
 
