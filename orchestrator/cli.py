@@ -41,7 +41,10 @@ GridFile = Annotated[Path, typer.Argument(help="The grid file (YAML).", metavar=
 StudyDir = Annotated[
     Path, typer.Argument(help="A study's folder, <out>/<study>.", metavar="STUDY_DIR")
 ]
-Out = Annotated[Path, typer.Option(help="The folder that studies are kept in.", metavar="DIR")]
+Out = Annotated[
+    Path,
+    typer.Option(help="The folder that studies are kept in.", metavar="DIR", file_okay=False),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
@@ -214,7 +217,7 @@ def status(
         _say("nobody runs this study now; `latentgrid run` with its grid file goes on")
 
 
-@app.command(epilog="Example: latentgrid dashboard runs --port 8266")
+@app.command(epilog="Example: latentgrid dashboard runs --port 8280")
 def dashboard(
     folder: Annotated[
         Path,
@@ -226,7 +229,7 @@ def dashboard(
     host: Annotated[
         str, typer.Option(help="Where to listen; 0.0.0.0 lets other machines in, without a login.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="0: any free one.", min=0, max=65535)] = 8266,
+    port: Annotated[int, typer.Option(help="0: any free one.", min=0, max=65535)] = 8280,
 ) -> None:
     """Serve a page to watch studies in a browser, from their files alone; Ctrl-C ends it."""
     from orchestrator.dashboard.serve import serve
@@ -405,6 +408,7 @@ def report(
         typer.Option(
             help="The folder to write to; by default <study>-report beside the first study.",
             metavar="DIR",
+            file_okay=False,
         ),
     ] = None,
 ) -> None:
@@ -440,12 +444,15 @@ def traversals(
 def export(
     study_dir: StudyDir,
     csv: Annotated[
-        Path | None, typer.Option(help="Write the tables here as CSV files.", metavar="DIR")
+        Path | None,
+        typer.Option(help="Write the tables here as CSV files.", metavar="DIR", file_okay=False),
     ] = None,
     tensorboard: Annotated[
         Path | None,
         typer.Option(
-            help="Write curves and scores here, a TensorBoard run a trial.", metavar="DIR"
+            help="Write curves and scores here, a TensorBoard run a trial.",
+            metavar="DIR",
+            file_okay=False,
         ),
     ] = None,
 ) -> None:
@@ -454,7 +461,9 @@ def export(
     from results.tables import load
 
     if csv is None and tensorboard is None:
-        raise InputError("export: says nothing to write; valid: --csv DIR, --tensorboard DIR, both")
+        raise InputError(
+            "export: nothing to write was named; valid: --csv DIR, --tensorboard DIR, both"
+        )
     _check_study(study_dir)
     frames = load(study_dir)
     if csv is not None:

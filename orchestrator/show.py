@@ -60,9 +60,11 @@ def progress_line(status: Status) -> str:
     """One line of at most 80 columns in common cases, for logs and the live view."""
     diverged = f", {status.diverged} diverged" if status.diverged else ""
     if status.done + status.failed == status.trials and not status.at_work:
+        unscored = status.scores < status.scores_wanted
+        scores = f", {status.scores:,} of {status.scores_wanted:,} final scores" if unscored else ""
         return (
             f"finished: {status.completed} of {status.trials} trials completed, "
-            f"{status.failed} failed{diverged}; {hours_used(status)}"
+            f"{status.failed} failed{diverged}{scores}; {hours_used(status)}"
         )
     if status.steps_done == status.steps:
         return (

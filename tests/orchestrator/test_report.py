@@ -72,6 +72,10 @@ def test_what_cannot_be_reported_is_refused_in_one_line(
         latentgrid("traversals", study, "a", "--out", tmp_path / "x.jpg")
     )
     assert "valid: --csv DIR" in one_line(latentgrid("export", study))
+    file = study / "study.yaml"
+    for command in (("report", "--out"), ("export", "--csv"), ("export", "--tensorboard")):
+        line = one_line(latentgrid(command[0], study, command[1], file))
+        assert command[1] in line and "is a file" in line
 
 
 def test_a_study_of_measurements_has_no_trial_to_draw(latentgrid: Command, tmp_path: Path) -> None:

@@ -35,7 +35,8 @@ DATASETS = {
     "cifar10": "CIFAR10",
     "cifar100": "CIFAR100",
 }
-SHAPES_2D = ("dsprites", "dsprites_rendered")
+STAND_IN = "dsprites_rendered"
+SHAPES_2D = ("dsprites", STAND_IN)
 MLP, CONV = "mlp_higgins", "conv_burgess"
 FEWEST_EPOCHS = 10
 """None are published; the code's default. Fewer are another training."""

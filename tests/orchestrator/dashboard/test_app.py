@@ -282,10 +282,10 @@ def test_nothing_can_be_sent(five: Any, ask: Any) -> None:
     [
         (
             "127.0.0.1",
-            ["localhost:8266", "127.0.0.1", "[::1]:8266", "LOCALHOST:1"],
-            ["evil.example:8266", "127.0.0.1.evil.example", "10.0.0.1:8266"],
+            ["localhost:8280", "127.0.0.1", "[::1]:8280", "LOCALHOST:1"],
+            ["evil.example:8280", "127.0.0.1.evil.example", "10.0.0.1:8280"],
         ),
-        ("0.0.0.0", ["head.cluster:8266", "10.0.0.1"], []),
+        ("0.0.0.0", ["head.cluster:8280", "10.0.0.1"], []),
     ],
 )
 def test_another_name_for_this_machine_is_refused_where_only_it_can_connect(

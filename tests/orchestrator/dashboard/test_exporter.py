@@ -75,7 +75,7 @@ def test_the_board_finds_its_data_source_and_prometheus_the_dashboard() -> None:
     )["datasources"]
     assert {panel["datasource"]["uid"] for panel in BOARD["panels"]} == {source["uid"]}
     [scraped] = yaml.safe_load((DOCKER / "prometheus.yml").read_text())["scrape_configs"]
-    assert scraped["static_configs"] == [{"targets": ["127.0.0.1:8266"]}]
+    assert scraped["static_configs"] == [{"targets": ["127.0.0.1:8280"]}]
     services = yaml.safe_load((DOCKER / "compose.yaml").read_text())["services"]
     for service in services.values():
         for volume in service["volumes"]:

@@ -246,6 +246,7 @@ def test_fid_stands_by_step_beside_the_loss(tmp_path: Path) -> None:
 
 def test_a_stand_in_has_no_published_numbers_beside_it(tmp_path: Path) -> None:
     sections = fil2021.sections(read(made_up_study(tmp_path / "s", SMALL, scores_of)))
+    assert "stand-in" in sections[-1].note and sections[-1].title.endswith("claims")
     table = frame(sections, "fil_scores_small")
     assert set(table["dataset"]) == {"2Dshapes stand-in"} and len(table) == 8
     assert table[["published mean", "Higgins et al."]].isna().all(axis=None)
