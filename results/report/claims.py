@@ -41,9 +41,10 @@ def verdict(claim: Claim) -> str:
     low, high = found.low, found.high
     if not claim.above:
         low, high, bound = -high, -low, -bound
-    if low > bound:
+    # What is equal but for the rounding of floats is equal.
+    if round(low - bound, 9) > 0:
         return HELD
-    return NOT_HELD if high <= bound else NOT_ENOUGH
+    return NOT_HELD if round(high - bound, 9) <= 0 else NOT_ENOUGH
 
 
 def claims_table(name: str, claims: Sequence[Claim]) -> Table:

@@ -19,6 +19,7 @@ NAN = math.nan
         (Interval(2, 1, 3, 5), 3.5, False, HELD),
         (Interval(2, 1, 3, 5), 0.5, False, NOT_HELD),
         (Interval(2, 1, 3, 2), 0.5, True, NOT_ENOUGH),  # two runs tell nothing
+        (Interval(0.5, 5e-15, 1, 5), 0, True, NOT_ENOUGH),  # 0, but for rounding
         (Interval(2, NAN, NAN, 1), 0.5, True, NOT_ENOUGH),
         (None, 0.5, True, NOT_ENOUGH),
     ],
