@@ -161,8 +161,9 @@ def _curves(studies: Studies) -> list[Block]:
     if studies.curves.empty:
         return [Missing("Curves", "No trial has reported yet.")]
     blocks: list[Block] = []
+    reported = studies.curves["trial_id"].unique()
     for suffix, prefix, trials in _each_study(studies):
-        runs = trials[trials["trial_id"].isin(studies.curves["trial_id"])]
+        runs = trials[trials["trial_id"].isin(reported)]
         if len(runs):
             note, figure, drawn = _curve_panels(studies.curves, runs, _swept(trials))
             title = f"{prefix}Loss terms by step"

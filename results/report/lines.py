@@ -40,11 +40,14 @@ def axis_of(runs: pd.DataFrame, swept: Sequence[str]) -> str:
 
 
 def told_apart(runs: pd.DataFrame, parameters: Sequence[str]) -> list[str]:
-    """The first parameters, but those by which there were more than MOST_LINES lines."""
+    """The first parameters that make more lines, but those that made more than MOST_LINES."""
     kept: list[str] = []
+    lines = 1
     for name in parameters:
-        if len(runs.drop_duplicates([*kept, name])) <= MOST_LINES:
+        more = len(runs.drop_duplicates([*kept, name]))
+        if lines < more <= MOST_LINES:
             kept.append(name)
+            lines = more
     return kept
 
 
