@@ -41,14 +41,15 @@ def sections(experiments: Sequence[Experiment], studies: Studies) -> list[Sectio
         )
         return [Section(TITLE, [Missing("Compute", f"{why}.")])]
     note = (
-        "Ours are allocated hours of the trials that are done, all that their rows and scores took: "
-        "training, encoding and scoring, as the published hours (C.4) are of models and of the plots "
-        "and results made with them. Of an adopted trial that another study's ledger has, they are "
-        "those of its row, without scoring. Wasted hours stand beside them. The ratio is ours over "
-        "published, a trial each, so that it means the same while a study runs: of GPU hours where "
-        "any were allocated, and then without what was scored on CPUs; else of CPU hours. Published "
-        f"hours are round (~4 h, ~2 h a trial; ~{TOTAL_HOURS:g} h in all) and of an unnamed cluster; "
-        "they stand beside studies of as many trials and steps only. A total is of one variant."
+        "Ours are allocated hours of the trials that are done, all that their rows and scores "
+        "took: training, encoding and scoring, as the published hours (C.4) are of models and "
+        "of the plots and results made with them. Of an adopted trial that another study's "
+        "ledger has, they are those of its row, without scoring. Wasted hours stand beside "
+        "them. The ratio is ours over published, a trial each, so that it means the same while "
+        "a study runs: of GPU hours where any were allocated, and then without what was scored "
+        "on CPUs; else of CPU hours. Published hours are round (~4 h, ~2 h a trial; "
+        f"~{TOTAL_HOURS:g} h in all) and of an unnamed cluster; they stand beside studies of as "
+        "many trials and steps only. A total is of one variant."
     )
     blocks: list[Block] = [Table("table_4", "Hours by experiment", table, note)]
     return [Section(TITLE, blocks)]
@@ -90,6 +91,7 @@ def _row(experiment: Experiment, accounted: pd.DataFrame) -> Row:
     done = trials[trials["status"].isin(DONE)]
     attempts = accounted[accounted["trial_id"].isin(trials["trial_id"])]
     of_done = by_stage(attempts[attempts["trial_id"].isin(done["trial_id"])])
+    scoring = of_done.to_dict("index")["score"]
     # Adopted trials have brought their hours with them, and left their attempts in another study.
     adopted = done[~done["trial_id"].isin(attempts["trial_id"])]
     ours = {
@@ -109,8 +111,8 @@ def _row(experiment: Experiment, accounted: pd.DataFrame) -> Row:
         "published hours": printed.hours if same else math.nan,
         "ours, GPU hours": ours["gpu"],
         "ours, CPU hours": ours["cpu"],
-        "of it scoring, GPU hours": float(of_done.loc["score", "useful_gpu_hours"]),
-        "of it scoring, CPU hours": float(of_done.loc["score", "useful_cpu_hours"]),
+        "of it scoring, GPU hours": scoring["useful_gpu_hours"],
+        "of it scoring, CPU hours": scoring["useful_cpu_hours"],
         "wasted, GPU hours": float(wasted["wasted_gpu_hours"]),
         "wasted, CPU hours": float(wasted["wasted_cpu_hours"]),
         "published, a trial": each,
