@@ -73,6 +73,8 @@ def _totals(experiments: Sequence[Experiment], rows: Sequence[Row]) -> Iterator[
         if len(of) > 1 and len({figure for figure, _ in of}) == len(of):
             sums = {name: sum(row[name] for _, row in of) for name in SUMMED}
             expected = sum(row["done"] * row["published, a trial"] for _, row in of)
+            if len({row["ours, GPU hours"] > 0 for _, row in of if row["done"]}) > 1:
+                expected = math.nan  # hours of GPUs and of CPUs have no sum
             devices = ", ".join(sorted({row["device"] for _, row in of}))
             yield _with_ratio(
                 {"experiment": f"total, {variant}", "study": "", **sums, "device": devices},
@@ -124,8 +126,7 @@ def _row(experiment: Experiment, accounted: pd.DataFrame) -> Row:
 def _with_ratio(row: Row, expected: float) -> Row:
     """`expected` are the published hours of as many trials as are done."""
     ours = row["ours, GPU hours"] or row["ours, CPU hours"]
-    per_trial = ours / row["done"] if row["done"] else math.nan
     return row | {
-        "hours a trial": per_trial,
+        "hours a trial": ours / row["done"] if row["done"] else math.nan,
         "ratio": ours / expected if expected > 0 else math.nan,
     }

@@ -61,9 +61,10 @@ def both(made: Any, variant: str) -> list[Grid]:
             study=f"{name}-{variant[3:]}",
             source=f"A paper; {variant}",
             steps=57_600,
+            latents=latents,
             replace=(*model, *replace),
         )
-        for name, replace in (("overlap", more), ("augmented_loss", FULL))
+        for name, latents, replace in (("overlap", 9, more), ("augmented_loss", 25, FULL))
     ]
 
 
@@ -87,6 +88,16 @@ def test_the_ratio_of_a_total_is_of_what_is_done(made: Any) -> None:
         ),
     )
     assert table_of(studies).iloc[-1]["ratio"] == pytest.approx(0.5)
+
+
+def test_hours_of_gpus_and_of_cpus_have_no_ratio_together(made: Any) -> None:
+    studies = made.studies(*both(made, "as run"))
+    on_cpus = studies.attempts["study"] == "overlap-run"
+    assert on_cpus.any() and not on_cpus.all()
+    attempts = studies.attempts.assign(gpu_share=(~on_cpus).astype(float))
+    *rows, total = table_of(dataclasses.replace(studies, attempts=attempts)).to_dict("records")
+    assert [row["ratio"] for row in rows] == [0.5, 0.5]
+    assert total["published hours"] == 400 and math.isnan(total["ratio"])
 
 
 def test_an_experiment_that_was_run_twice_has_no_total(made: Any) -> None:
