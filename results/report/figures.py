@@ -46,11 +46,12 @@ def legend_above(figure: Figure, axes: Sequence[Axes]) -> None:
         for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
     if handles:
+        width = max(1.4, 0.6 + 0.08 * max(len(label) for label in handles))  # inches
         figure.legend(
             list(handles.values()),
             list(handles),
             loc="outside upper left",
-            ncols=min(len(handles), max(1, int(figure.get_figwidth() / 1.4))),
+            ncols=min(len(handles), max(1, int(figure.get_figwidth() / width))),
             fontsize="small",
             markerscale=1.5,
             frameon=False,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -13,27 +16,40 @@ from results.analysis.selection import final_scores
 from results.analysis.swept import swept_besides_seed
 from results.hours import account, by_stage
 from results.report.blocks import Block, Drawing, Missing, Section, Table, Text
-from results.report.figures import colour, sheet, with_intervals
+from results.report.figures import colour, legend_above, sheet, with_intervals
+from results.report.lines import (
+    SPREAD_IN_WORDS,
+    axis_of,
+    is_loss,
+    labels,
+    medians,
+    over,
+    short,
+    told_apart,
+    within,
+)
 from results.report.studies import Studies
 
 MOST_SWEPT = 4
-MOST_LINES = 7
-"""Lines in one panel; of more, the mean over the further parameters is drawn."""
+MOST_LETTERS = 32
+"""Of all values along an axis, side by side; of more they are turned."""
+BARS_WIDTH = 0.4
+"""Of the bars at a place, which stand side by side; places are 1 apart."""
+TERMS = ("loss", "reconstruction_per_image", "kl_nats")
 MOST_TRACEBACKS = 20
 
 
 def sections(studies: Studies) -> list[Section]:
-    swept = swept_besides_seed(studies.trials[list(COLUMN_TYPES)], most=MOST_SWEPT)
     found = [Section("How it stands", _standing(studies))]
     if len(studies.trials):
         found += [
-            Section("Scores by swept parameter", _scores(studies, swept)),
-            Section("Curves", _curves(studies, swept)),
+            Section("Scores by swept parameter", _scores(studies)),
+            Section("Curves", _curves(studies)),
             Section("Compute hours", _hours(studies)),
         ]
     failed = studies.trials[studies.trials["status"] == "failed"]
     if len(failed):
-        found.append(Section("Failures", _failures(failed, swept)))
+        found.append(Section("Failures", _failures(failed, _swept(studies.trials))))
     return found
 
 
@@ -63,94 +79,128 @@ def _standing(studies: Studies) -> list[Block]:
     return [Table("standing", "Trials, or measurements", pd.DataFrame(rows))]
 
 
-def _scores(studies: Studies, swept: list[str]) -> list[Block]:
+def _each_study(studies: Studies) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """The trials of each, and what the names and titles of its figures have more.
+
+    Studies are experiments of their own: no line is of two.
+    """
+    several = len(studies.grids) > 1
+    for grid in studies.grids:
+        of = studies.trials["trial_id"].isin([trial.trial_id for trial in grid.trials])
+        if of.any():
+            more = (f"_{grid.study}", f"{grid.study}: ") if several else ("", "")
+            yield *more, studies.trials[of]
+
+
+def _swept(trials: pd.DataFrame) -> list[str]:
+    return swept_besides_seed(trials[list(COLUMN_TYPES)], most=MOST_SWEPT)
+
+
+def _scores(studies: Studies) -> list[Block]:
     final = final_scores(studies.scores, studies.trials)
     final = studies.scored(final[final["score"].isin(studies.own_scores)])
     if final.empty:
         return [Missing("Scores", "No trial has been scored yet.")]
-    keys = [*swept, "representation", "score"]
-    table = by_group(final, keys)
-    blocks: list[Block] = [
-        Table(
-            "final_scores",
-            "Final scores: mean over seeds, with its 95 % bootstrap interval",
-            table,
-        )
-    ]
-    if swept:
-        blocks.insert(0, Drawing("final_scores_by_parameter", *_score_panels(final, swept)))
+    blocks: list[Block] = []
+    for suffix, prefix, trials in _each_study(studies):
+        swept, of = _swept(trials), final[final["trial_id"].isin(trials["trial_id"])]
+        if len(of) and swept:
+            runs = trials[trials["trial_id"].isin(of["trial_id"])]
+            title, figure, drawn = _score_panels(of, runs, swept)
+            name = f"final_scores_by_parameter{suffix}"
+            blocks.append(Drawing(name, f"{prefix}{title}", figure, drawn))
+    title = "Final scores: mean over seeds, with its 95 % bootstrap interval"
+    table = by_group(final, [*_swept(studies.trials), "representation", "score"])
+    return [*blocks, Table("final_scores", title, table)]
+
+
+def _score_panels(
+    final: pd.DataFrame, runs: pd.DataFrame, swept: list[str]
+) -> tuple[str, Figure, pd.DataFrame]:
+    along = axis_of(runs, swept)
+    others = [name for name in swept if name != along]
+    lines = told_apart(runs, sorted(others, key=is_loss, reverse=True))
+    pooled = within(runs, swept, [along, *lines])
+    final = final.assign(line=labels(final, lines))
+    keys = ["representation", "score", "line", along]
+    drawn = medians(final, keys) if pooled else by_group(final, keys)
+
+    values = runs[along].drop_duplicates()
+    if pd.api.types.is_numeric_dtype(values):
+        values = values.sort_values()
+    ticks = [short(value) for value in values]
+    look: dict[str, Any] = {"fontsize": "small"}
+    if len(" ".join(ticks)) > MOST_LETTERS:
+        look = {"fontsize": "x-small", "rotation": 45, "ha": "right"}
+    place_of = {tick: place for place, tick in enumerate(ticks)}
+    panels = final[["representation", "score"]].drop_duplicates().to_records(index=False).tolist()
+    several = final["representation"].nunique() > 1
+    figure, axes = sheet(len(panels))
+    names = list(dict.fromkeys(labels(runs, lines)))
+    for panel, (representation, score) in zip(axes, panels, strict=True):
+        of = drawn[(drawn["representation"] == representation) & (drawn["score"] == score)]
+        for number, name in enumerate(names):
+            line = of[of["line"] == name]
+            line = line.assign(place=line[along].map(short).map(place_of)).sort_values("place")
+            aside = BARS_WIDTH * ((number + 0.5) / len(names) - 0.5)
+            with_intervals(panel, (line["place"] + aside).tolist(), line, number, name)
+        panel.set_title(f"{score},\n{representation}" if several else score, fontsize="medium")
+        panel.set_xticks(range(len(ticks)), ticks, **look)
+        panel.set_xlabel(along, fontsize="small")
+    if lines:
+        legend_above(figure, axes)
+    if pooled:
+        title = f"medians over {over(runs, pooled)}, with bars {SPREAD_IN_WORDS}"
+    else:
+        title = f"means over {over(runs, [])}, with 95 % bootstrap intervals"
+        title = title if over(runs, []) else "a run each"
+    return f"Final scores: {title}", figure, drawn
+
+
+def _curves(studies: Studies) -> list[Block]:
+    if studies.curves.empty:
+        return [Missing("Curves", "No trial has reported yet.")]
+    blocks: list[Block] = []
+    reported = studies.curves["trial_id"].unique()
+    for suffix, prefix, trials in _each_study(studies):
+        runs = trials[trials["trial_id"].isin(reported)]
+        if len(runs):
+            note, figure, drawn = _curve_panels(studies.curves, runs, _swept(trials))
+            title = f"{prefix}Loss terms by step"
+            blocks.append(Drawing(f"curves{suffix}", title, figure, drawn, note))
     return blocks
 
 
-def _axis_of(final: pd.DataFrame, swept: list[str]) -> str:
-    """The swept parameter on the x axis: the number with most values, else the first."""
-    numbers = [name for name in swept if pd.api.types.is_numeric_dtype(final[name])]
-    return max(numbers or swept[:1], key=lambda name: final[name].nunique())
-
-
-def _score_panels(final: pd.DataFrame, swept: list[str]) -> tuple[str, Figure]:
-    along = _axis_of(final, swept)
-    others = [name for name in swept if name != along]
-    while others and len(final.drop_duplicates(others)) > MOST_LINES:
-        others.pop()
-    values = sorted(final[along].dropna().unique())
-    place_of = {value: place for place, value in enumerate(values)}
-    panels = final[["representation", "score"]].drop_duplicates().to_records(index=False).tolist()
-    figure, axes = sheet(len(panels))
-    several = final["representation"].nunique() > 1
-    for panel, (representation, score) in zip(axes, panels, strict=True):
-        of = final[(final["representation"] == representation) & (final["score"] == score)]
-        groups = list(of.groupby(others, dropna=False, sort=False)) if others else [((), of)]
-        for number, (key, rows) in enumerate(groups):
-            line = by_group(rows.dropna(subset=[along]), [along])
-            label = ", ".join(str(part) for part in key) or "all"
-            with_intervals(panel, [place_of[v] for v in line[along]], line, number, label)
-        panel.set_title(f"{score}, {representation}" if several else score, fontsize="medium")
-        panel.set_xticks(range(len(values)), [_short(v) for v in values], fontsize="small")
-        panel.set_xlabel(along, fontsize="small")
-    if others:
-        axes[0].legend(fontsize="x-small", frameon=False, title=", ".join(others))
-    return "Mean over seeds with 95 % bootstrap intervals", figure
-
-
-def _short(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float | np.floating) else str(value)
-
-
-def _curves(studies: Studies, swept: list[str]) -> list[Block]:
-    curves = studies.curves
-    if curves.empty:
-        return [Missing("Curves", "No trial has reported yet.")]
-    keys = list(swept)
-    trials = studies.trials[
-        ["trial_id", *keys, *(["framework"] if "framework" not in keys else [])]
-    ]
-    while keys and len(trials.drop_duplicates(keys)) > MOST_LINES:
-        keys.pop()
-    keys = keys or ["framework"]
-    terms = ["loss", "reconstruction_per_image", "kl_nats"]
-    joined = curves[["trial_id", "step", *terms]].merge(trials, on="trial_id")
-    groups = list(joined.groupby(keys, dropna=False, sort=False))
-    figure, axes = sheet(len(terms))
-    rows = []
-    for number, (key, of) in enumerate(groups):
-        label = ", ".join(_short(part) for part in key)
-        by_step = of.groupby("step")[terms].agg(["mean", "min", "max"])
-        for panel, term in zip(axes, terms, strict=True):
-            line = by_step[term]
-            panel.plot(line.index, line["mean"], color=colour(number), label=label, linewidth=1.2)
+def _curve_panels(
+    curves: pd.DataFrame, runs: pd.DataFrame, swept: list[str]
+) -> tuple[str, Figure, pd.DataFrame]:
+    """A row of panels for each loss that was minimised: no other has its scale."""
+    losses = [name for name in swept if is_loss(name)]
+    lines = told_apart(runs, [name for name in swept if name not in losses])
+    of = runs[["trial_id"]].assign(minimised=labels(runs, losses), line=labels(runs, lines))
+    joined = curves[["trial_id", "step", *TERMS]].merge(of, on="trial_id")
+    keys = ["minimised", "line", "step"]
+    drawn = pd.concat(
+        [medians(joined, keys, term).assign(term=term) for term in TERMS], ignore_index=True
+    )
+    rows = list(dict.fromkeys(of["minimised"]))
+    figure, axes = sheet(len(TERMS) * len(rows), columns=len(TERMS))
+    names = list(dict.fromkeys(of["line"]))
+    for panel, (minimised, term) in zip(axes, product(rows, TERMS), strict=True):
+        here = drawn[(drawn["minimised"] == minimised) & (drawn["term"] == term)]
+        for number, name in enumerate(names):
+            line = here[here["line"] == name]
+            panel.plot(line["step"], line["value"], color=colour(number), label=name, lw=1.2)
             panel.fill_between(
-                line.index, line["min"], line["max"], color=colour(number), alpha=0.15, linewidth=0
+                line["step"], line["low"], line["high"], color=colour(number), alpha=0.15, lw=0
             )
-            rows.append(line.reset_index().assign(term=term, trials=label))
-    for panel, term in zip(axes, terms, strict=True):
-        panel.set_title(term, fontsize="medium")
+        panel.set_title(f"{term}, {minimised}" if minimised else term, fontsize="medium")
         panel.set_xlabel("step", fontsize="small")
-    if len(groups) <= 2 * MOST_LINES:
-        axes[0].legend(fontsize="x-small", frameon=False, title=", ".join(keys))
-    note = "Lines are means over trials, bands reach from the least to the largest."
-    drawn = pd.concat(rows, ignore_index=True)
-    return [Drawing("curves", "Loss terms by step", figure, drawn, note)]
+    if lines:
+        legend_above(figure, axes)
+    pooled = over(runs, within(runs, swept, [*losses, *lines]))
+    note = f"Medians over {pooled}, with bands {SPREAD_IN_WORDS}." if pooled else "A run each."
+    return note, figure, drawn
 
 
 def _hours(studies: Studies) -> list[Block]:

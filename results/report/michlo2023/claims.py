@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
 import pandas as pd
 
+from results.analysis.cell_means import over_cells
 from results.analysis.correlation import trend
-from results.analysis.explained import explained_gap
-from results.analysis.intervals import Interval, difference
+from results.analysis.intervals import Interval
+from results.analysis.resampling import stacked
+from results.analysis.variance import variance_explained
 from results.report.blocks import Section
-from results.report.claims import Claim, claims_table
+from results.report.claims import FEWEST_RUNS, Claim, claims_table
 from results.report.michlo2023.claims_of_distances import claims_of_distances
 from results.report.michlo2023.claims_of_learning import claims_of_learning
 from results.report.michlo2023.experiments import BLUR, SELECTIONS, SQUARES, Experiment
@@ -71,10 +74,12 @@ def sections(
         *NOT_TO_BE_TOLD,
     ]
     note = (
-        "Statements of which no number can tell are left out: that disentanglement in benchmarks "
-        "is accidental and subjective, that new benchmarks are required, that supervision "
-        "ultimately is. What the slides say of algorithmic choices is said of unsupervised ones; "
-        "the studies have the weakly supervised Ada-GVAE, too."
+        "Statements of which no number can tell are left out: that disentanglement in "
+        "benchmarks is accidental and subjective, that new benchmarks are required, that "
+        "supervision ultimately is. What the slides say of algorithmic choices is said of "
+        "unsupervised ones; the studies have the weakly supervised Ada-GVAE, too. Where scores "
+        "of two choices are compared, n counts the seeds of a setting unless the statistic says "
+        "otherwise; of a rank correlation, the runs."
     )
     return [Section("Claims", [claims_table("claims", claims)], note)]
 
@@ -120,23 +125,54 @@ def _below(experiment: Experiment) -> Iterator[Claim]:
     """Against the benchmark whose mean is nearest: the others are further away."""
     for name, rows in _scores(experiment):
         for framework, of in rows.groupby("framework", sort=False):
-            squares = of.loc[of["dataset"] == SQUARES, "value"]
-            others = of[of["dataset"] != SQUARES].groupby("images")["value"]
-            if squares.empty or not len(others):
+            squares = of[of["dataset"] == SQUARES]
+            others = of[of["dataset"] != SQUARES]
+            if squares.empty or others.empty:
                 continue
-            nearest = str(others.mean().idxmin())
-            found = difference(squares, others.get_group(nearest))
+            nearest = str(others.groupby("images")["value"].mean().idxmin())
+            found, counted = _gap(squares, others[others["images"] == nearest])
             statistic = f"{name} of xysquares less that of {nearest}, the lowest of the others"
-            yield Claim(*BELOW, f"{statistic}; {framework}, {experiment.study}", found, above=False)
+            statistic = f"{statistic}; {framework}, {experiment.study}{counted}"
+            yield Claim(*BELOW, statistic, found, above=False)
 
 
 def _blurred(experiment: Experiment) -> Iterator[Claim]:
     for name, rows in _scores(experiment):
         for (images, framework), of in rows.groupby(["images", "framework"], sort=False):
             blurred = of["reconstruction"] == BLUR
-            found = difference(of.loc[blurred, "value"], of.loc[~blurred, "value"])
-            statistic = f"{name} with the blur less that without"
-            yield Claim(*BLURRED, f"{statistic}; {images}, {framework}, {experiment.study}", found)
+            found, counted = _gap(of[blurred], of[~blurred])
+            statistic = f"{name} with the blur less that without; {images}, {framework}"
+            yield Claim(*BLURRED, f"{statistic}, {experiment.study}{counted}", found)
+
+
+def _gap(first: pd.DataFrame, second: pd.DataFrame) -> tuple[Interval, str]:
+    """Mean score of the settings of the first less that of the second, and what n counts."""
+    if first.empty or second.empty:
+        return Interval(np.nan, np.nan, np.nan, 0), ""
+    rows, counted = _resampled_by(pd.concat([first.assign(side=1), second.assign(side=-1)]))
+    cells = list(rows.groupby(["side", "setting"]))
+    side = np.array([key[0] for key, _ in cells])
+    found = over_cells(
+        [of["value"] for _, of in cells],
+        lambda means: means[:, side > 0].mean(axis=1) - means[:, side < 0].mean(axis=1),
+    )
+    return found, counted
+
+
+def _resampled_by(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """The rows to resample within each `setting`, and what n counts where that is not seeds.
+
+    Where settings have too few seeds to tell anything, what varies is the setting: the rows are
+    then their means, all of one.
+    """
+    seeds = rows.groupby("setting")["value"].transform("size")
+    if seeds.min() >= FEWEST_RUNS:
+        return rows, ""
+    means = rows.groupby("setting")["value"].transform("mean")
+    few = " to ".join(str(number) for number in sorted({int(seeds.min()), int(seeds.max())}))
+    few = "one seed" if few == "1" else f"{few} seeds"
+    settings = rows.assign(value=means).drop_duplicates("setting")
+    return settings.assign(setting=0), f"; n counts settings, of {few} each"
 
 
 def _data(experiment: Experiment) -> Iterator[Claim]:
@@ -152,9 +188,15 @@ def _loss(experiment: Experiment) -> Iterator[Claim]:
 def _shares(experiment: Experiment, choice: str) -> Iterator[tuple[str, Interval]]:
     """Of studies that have several frameworks, as the paper's have."""
     for name, rows in _scores(experiment):
-        if rows["framework"].nunique() > 1:
+        if rows["framework"].nunique() < 2:
+            continue
+        runs, counted = _resampled_by(rows)
+        shares = [variance_explained(runs, ["value"], [by]) for by in (choice, "framework")]
+        there = [share for share in shares if share is not None]
+        if there:
+            gap = stacked(*there).map(lambda of: of[..., 0, 0] - of[..., 1, 0])
             yield (
                 f"share of the variance of {name} explained by {choice} less that by framework; "
-                f"{experiment.study}",
-                explained_gap(rows["value"], rows[choice], rows["framework"]),
+                f"{experiment.study}{counted}",
+                gap.interval(),
             )

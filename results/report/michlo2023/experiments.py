@@ -11,6 +11,7 @@ from grids.fields import declared_fields
 from grids.load import Grid
 from grids.parts import Part
 from grids.trial import Trial
+from results.analysis.methods import settings_of
 from results.analysis.selection import best_scores, final_scores
 from results.published.michlo2023 import FIGURE_SCORES
 from results.report.studies import Studies
@@ -26,7 +27,8 @@ BLUR = "mse_boxblur"
 class Experiment:
     """The trials of one study that one figure is of.
 
-    `trials` has the columns of results.report.studies.Studies and `images`, the dataset in words;
+    `trials` has the columns of results.report.studies.Studies, `images`, the dataset in words, and
+    `setting`, a number that runs share which differ by their seeds alone;
     `scores` has `selection`, `score`, `value` and the parameters of the trials that completed.
     """
 
@@ -81,6 +83,12 @@ def experiments(studies: Studies) -> list[Experiment]:
 
 def _of_grid(studies: Studies, grid: Grid) -> Iterator[Experiment]:
     trials = trials_of(studies, grid)
+    # The figures are of VAEs. The authors' code trained autoencoders beside them, for no figure.
+    trials = trials[trials["framework"] != "autoencoder"]
+    if trials.empty:
+        return
+    setting = settings_of(trials).set_index("trial_id")["setting"]
+    trials = trials.assign(setting=trials["trial_id"].map(setting))
     selected = {
         figure: chosen
         for figure, chosen in (

@@ -100,11 +100,20 @@ class Maker:
         self.folder = folder
 
     def grid(
-        self, name: str, *, study: str = "", replace: tuple[str, str] = ("", ""), **fields: int
+        self,
+        name: str,
+        *,
+        study: str = "",
+        source: str = "made up",
+        replace: tuple[str, ...] = (),
+        **fields: int,
     ) -> Grid:
-        """One of GRIDS under the name of its study; `fields` are numbers of its `trial`."""
+        """One of GRIDS under the name of its study; `fields` are numbers of its `trial`, `replace`
+        has what stands there and what is to, in turn."""
         study = study or name
-        text = GRIDS[name].format(study=study).replace(*replace)
+        text = GRIDS[name].format(study=study).replace("report:", f'source: "{source}"\nreport:')
+        for old, new in zip(replace[::2], replace[1::2], strict=True):
+            text = text.replace(old, new)
         for field, value in fields.items():
             text = re.sub(rf"^  {field}: \d+$", f"  {field}: {value}", text, flags=re.MULTILINE)
         path = self.folder / f"{study}.yaml"
@@ -201,7 +210,7 @@ def trial_row(study: str, trial: Trial, status: str) -> Row:
 
 
 def attempt_row(study: str, trial: Trial, status: str) -> Row:
-    """Completed attempts led to the row; those of trials that wait were lost, an hour each."""
+    """Of an hour each: completed ones led to the row, those of trials that wait were lost."""
     return {
         "attempt_id": "1",
         "study": study,

@@ -69,6 +69,51 @@ def test_the_squares_are_compared_with_the_lowest_benchmark(made: Any) -> None:
     assert claim.interval is not None and claim.interval.value == pytest.approx(-0.1)
 
 
+def of_betas(trial: Trial, score: str, step: int) -> float:
+    """The blur adds a little, of which the betas' difference must not be taken for chance."""
+    noise = 0.01 * np.random.default_rng(int(trial.trial_id[:8], 16)).normal()
+    value = 0.1 if trial.beta == 0.001 else 0.9
+    return float(value + 0.05 * (trial.reconstruction.name == "mse_boxblur") + noise)
+
+
+def test_seeds_are_resampled_within_settings(made: Any) -> None:
+    betas = ("  seed: [0, 1, 2]", "  beta: [0.001, 0.1]\n  seed: [0, 1, 2, 3]")
+    grid = made.grid("augmented_loss", replace=betas)
+    claims = claims_of_scores(experiments(made.studies(grid, value=of_betas)))
+    for statement, held in ((BLURRED, HELD), (LOSS, HELD)):
+        of = [claim for claim in claims if claim[:2] == statement]
+        assert of and {claim.interval.n for claim in of if claim.interval} == {4}
+        assert {verdict(claim) for claim in of} == {held}
+        assert not any("n counts" in claim.statistic for claim in of)
+
+
+def test_where_settings_have_one_seed_they_are_counted_and_it_is_said(made: Any) -> None:
+    claims = claims_of_scores(experiments(made.studies(made.grid("adversarial"), value=score_of)))
+    for statement, n in ((BELOW, 4), (DATA, 24)):
+        of = [claim for claim in claims if claim[:2] == statement]
+        assert {claim.interval.n for claim in of if claim.interval} == {n}
+        assert all(c.statistic.endswith("; n counts settings, of one seed each") for c in of)
+
+
+def test_too_few_seeds_are_a_mean_of_their_setting(made: Any) -> None:
+    """Two seeds of each of 12 settings: not 24 independent runs."""
+    seeds = ("grid:\n", "grid:\n  seed: [0, 1]\n")
+    grid = made.grid("adversarial", replace=seeds)
+    claims = claims_of_scores(experiments(made.studies(grid, value=score_of)))
+    of = [claim for claim in claims if claim[:2] == BELOW]
+    assert {claim.interval.n for claim in of if claim.interval} == {4}
+    assert all(c.statistic.endswith("; n counts settings, of 2 seeds each") for c in of)
+
+
+def test_one_side_alone_is_no_comparison(made: Any) -> None:
+    studies = made.studies(
+        made.grid("augmented_loss"),
+        status=lambda trial: "completed" if trial.reconstruction.name == "mse" else "waiting",
+    )
+    claims = claims_of_scores(experiments(studies))
+    assert set(verdicts(claims, BLURRED)) == {NOT_ENOUGH}
+
+
 def test_of_no_runs_there_is_no_verdict(made: Any) -> None:
     studies = made.studies(made.grid("overlap"), status=lambda trial: "waiting")
     [section] = sections(experiments(studies), measured(studies), [])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from grids.datasets import DSprites, XYObject, XYSquares
+from grids.load import load_grid
 from grids.losses import MSEBoxBlur
 from grids.trial import Trial
 from results.report.michlo2023.experiments import BEST, FINAL, experiments, in_words
@@ -24,6 +26,21 @@ def test_each_grid_has_the_trials_of_its_figure(made: Any) -> None:
 def test_a_study_with_another_report_has_none(made: Any) -> None:
     grid = made.grid("overlap", replace=("report: michlo2023", "report: generic"))
     assert experiments(made.studies(grid)) == []
+
+
+def test_autoencoders_are_runs_of_no_figure(made: Any) -> None:
+    """Their grid has squares beside other images, and squares with the blur beside none."""
+    grid = load_grid(Path("grids/michlo2023/autoencoders-as-run.yaml"))
+    assert experiments(made.studies(grid)) == []
+
+
+def test_runs_of_a_setting_differ_by_their_seeds_alone(made: Any) -> None:
+    [found] = experiments(made.studies(made.grid("overlap")))
+    settings = found.trials.groupby("setting")
+    assert len(settings) == 12
+    for _, of in settings:
+        assert sorted(of["seed"]) == [0, 1, 2]
+        assert len(of[["dataset.spacing", "framework", "beta"]].drop_duplicates()) == 1
 
 
 def test_best_is_over_training_and_final_is_of_the_end(made: Any) -> None:
