@@ -19,8 +19,12 @@ os.environ.pop("RAY_ADDRESS", None)
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 import pytest
+from hypothesis import settings
 
 from grids.load import Grid, load_grid
+
+settings.register_profile("latentgrid", deadline=None)  # timings never fail a test
+settings.load_profile("latentgrid")
 
 TINY = """
 study: {study}

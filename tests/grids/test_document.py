@@ -104,7 +104,7 @@ def test_a_bomb_of_aliases_is_refused_before_it_grows() -> None:
 PUNCTUATION = st.text(alphabet="ab01.-:,[]{}!&*#?|>'\"%@` \n\t~<=_é\u2028\ufeff", max_size=40)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(max_size=60) | PUNCTUATION)
 def test_any_text_is_a_tree_or_one_line_of_error(text: str) -> None:
     try:

@@ -492,19 +492,19 @@ def is_loaded_or_refused(data: bytes) -> None:
             assert len(grid.trials) == len(grid.resources) >= 1
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=80))
 def test_any_bytes_are_a_grid_or_a_grid_error(data: bytes) -> None:
     is_loaded_or_refused(data)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(FILES)
 def test_any_structure_is_a_grid_or_a_grid_error(values: dict[str, Any]) -> None:
     is_loaded_or_refused(flow({"study": "s"} | values).encode("utf-8", "surrogatepass"))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(EDITS)
 def test_any_slip_in_a_good_file_is_a_grid_or_a_grid_error(
     edits: list[tuple[int, int, str]],

@@ -198,7 +198,7 @@ def test_outliers_do_not_overflow() -> None:
     np.testing.assert_allclose(scores.T, expected, rtol=1e-3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     samples=st.integers(1, 2_000),
     decimals=st.integers(-1, 6),

@@ -230,7 +230,7 @@ def test_fast_is_near_full() -> None:
     }
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(arrays(np.float64, st.integers(1, 30), elements=st.integers(-5, 5).map(float)))
 def test_ranks_are_those_of_scipy(values: Doubles) -> None:
     np.testing.assert_array_equal(ranks(values), rankdata(values))

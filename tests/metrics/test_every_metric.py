@@ -256,7 +256,7 @@ def tables(draw: st.DrawFn) -> CodeTable:
 
 
 @pytest.mark.parametrize("name", OF_TABLES)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(table=tables(), seed=st.integers(0, 2**64))
 def test_any_table_is_scored(name: str, table: CodeTable, seed: int) -> None:
     assert_sound(name, tiny(name, table, seed, cap=30))

@@ -130,7 +130,7 @@ def test_printed_names_only_factors_that_have_votes() -> None:
     assert found == {"factor_vae_printed_score": 0.5}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     data=st.data(),
     latents=st.integers(1, 8),

@@ -46,7 +46,7 @@ def test_agrees_with_the_root_of_the_product(dimensions: int) -> None:
         st.tuples(st.floats(0, 1e6), st.floats(0, 1e6), st.floats(-1e3, 1e3)), min_size=1
     )
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_independent_features_have_a_closed_form(
     variances: list[tuple[float, float, float]],
 ) -> None:
@@ -100,7 +100,7 @@ def test_covariances_below_full_rank() -> None:
     assert distance(left, beside) == pytest.approx(distance(moments(a), moments(b)))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**32), images=st.integers(2, 30), scale=st.floats(1e-3, 1e3))
 def test_a_turn_changes_nothing_and_a_scale_is_squared(
     seed: int, images: int, scale: float
@@ -144,7 +144,7 @@ def test_other_bad_input_is_refused() -> None:
         frechet_distance(*two, np.zeros(2), np.full((2, 2), np.inf))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(sizes=st.lists(st.integers(1, 20), min_size=1, max_size=6), seed=st.integers(0, 2**32))
 def test_merged_moments_are_those_of_all_images(sizes: list[int], seed: int) -> None:
     parts = [features(size, 4, seed + k) for k, size in enumerate(sizes)]

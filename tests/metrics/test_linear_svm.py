@@ -86,7 +86,7 @@ def assert_the_gradient_is_nought(code: Doubles, factors: Integers) -> None:
         assert abs(w / scale - (pulls * code).sum() / scale) < at_most
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(sample=samples())
 def test_the_gradient_is_nought(sample: tuple[Doubles, Integers]) -> None:
     assert_the_gradient_is_nought(*sample)

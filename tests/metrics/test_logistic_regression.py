@@ -154,7 +154,7 @@ def test_blocks_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_allclose(curvature(with_ones(codes), weights), expected, atol=1e-12)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32), st.integers(5, 60), st.integers(1, 6), st.integers(-38, 38))
 def test_any_codes_have_a_model(seed: int, samples: int, classes: int, exponent: int) -> None:
     # Of all scales, with a latent twice, one the negative of another, and constant ones.

@@ -71,7 +71,7 @@ def test_agrees_with_the_definition_a_pair_at_a_time(mixing: float) -> None:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32), latents=st.integers(1, 8), mixing=st.floats(0, 3))
 @example(seed=2699, latents=2, mixing=2.25)  # a correlation of .999999
 def test_coefficients_are_those_of_scikit_learn(seed: int, latents: int, mixing: float) -> None:

@@ -82,7 +82,7 @@ covariances = st.integers(1, 6).flatmap(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(covariance=covariances, exponent=st.integers(-6, 6))
 def test_laws_of_the_gaussian_scores(covariance: Doubles, exponent: int) -> None:
     variances = np.diag(covariance)

@@ -69,7 +69,7 @@ def test_tensorboard_has_a_run_a_trial_with_its_terms_and_scores(
 
 @given(st.lists(st.one_of(st.none(), st.lists(st.floats(), max_size=300)), min_size=1, max_size=4))
 @example([[1 / 3] * 200, None, [], [1e-300, float("nan"), float("-inf")]])
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_list_in_a_csv_is_json_in_one_line_and_exact(lists: list[list[float] | None]) -> None:
     tables = {
         "curves": [{"trial_id": "a", "kl_nats_by_latent": values} for values in lists],

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from results.hours import ALL_STAGES, Span, account, by_stage, by_trial, fractions
@@ -218,7 +218,6 @@ def histories(
     return rows, trials, in_row
 
 
-@settings(deadline=None)
 @given(histories())
 def test_hours_that_led_to_rows_and_hours_wasted_are_the_hours_of_attempts(
     history: tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, float]],
@@ -238,7 +237,6 @@ def test_hours_that_led_to_rows_and_hours_wasted_are_the_hours_of_attempts(
         assert total.sum() == pytest.approx(expected)
 
 
-@settings(deadline=None)
 @given(histories())
 def test_the_train_seconds_of_a_row_are_those_of_the_steps_that_are_in_it(
     history: tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, float]],

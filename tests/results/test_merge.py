@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from results.merge import best, merged
@@ -101,7 +101,6 @@ ROWS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(ROWS, st.data())
 def test_rows_in_any_order_any_batches_and_any_number_of_times_give_the_same_table(
     rows: list[dict[str, Any]], data: st.DataObject

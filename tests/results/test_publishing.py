@@ -56,7 +56,7 @@ def footer_read(path: Path) -> ds.ParquetFileFragment:
     return fragment
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(lengths=st.lists(st.integers(0, 60), min_size=1, max_size=12))
 def test_every_version_is_a_whole_parquet_file(
     tmp_path_factory: pytest.TempPathFactory, lengths: list[int]

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -70,14 +70,12 @@ def test_divergences_from_the_standard_normal_have_the_known_values(
         assert float(divergence(*posteriors)) == pytest.approx(expected[name], abs=1e-6)
 
 
-@settings(deadline=None)
 @given(MEANS, LOGVARS, MEANS, LOGVARS)
 def test_kl_is_its_integral(m1: float, l1: float, m2: float, l2: float) -> None:
     value = float(gaussian.kl(*tensors(m1, l1, m2, l2)))
     assert value == pytest.approx(kl_by_integration(m1, l1, m2, l2), rel=1e-8, abs=1e-8)
 
 
-@settings(deadline=None)
 @given(MEANS, LOGVARS, MEANS, LOGVARS)
 def test_the_divergences_agree_with_each_other(m1: float, l1: float, m2: float, l2: float) -> None:
     there, back = tensors(m1, l1, m2, l2), tensors(m2, l2, m1, l1)
@@ -109,7 +107,6 @@ def test_averages_have_the_known_values(
         assert (float(mean), math.exp(float(logvar))) == pytest.approx(expected, abs=1e-6)
 
 
-@settings(deadline=None)
 @given(MEANS, LOGVARS, MEANS, LOGVARS)
 def test_averages_are_their_definitions(m1: float, l1: float, m2: float, l2: float) -> None:
     v1, v2 = math.exp(l1), math.exp(l2)
@@ -121,7 +118,6 @@ def test_averages_are_their_definitions(m1: float, l1: float, m2: float, l2: flo
     assert float(mean) == pytest.approx(variance / 2 * (m1 / v1 + m2 / v2), abs=1e-12)
 
 
-@settings(deadline=None)
 @given(MEANS, LOGVARS, MEANS, LOGVARS)
 def test_averages_of_disent_are_their_definitions(
     m1: float, l1: float, m2: float, l2: float
@@ -134,7 +130,6 @@ def test_averages_of_disent_are_their_definitions(
     assert (float(mean), float(logvar.exp())) == pytest.approx((m2, (v1 + v2) / 2))
 
 
-@settings(deadline=None)
 @given(MEANS, LOGVARS, st.sampled_from(sorted(gaussian.AVERAGES)))
 def test_averaging_equal_posteriors_changes_nothing(mean: float, logvar: float, rule: str) -> None:
     averages = gaussian.AVERAGES[rule](*tensors(mean, logvar, mean, logvar))

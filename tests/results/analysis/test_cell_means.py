@@ -66,7 +66,7 @@ def test_a_cell_of_one_run_has_no_interval() -> None:
     scale=st.floats(-10, 10),
     shift=st.floats(-10, 10),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_slope_is_that_of_polyfit(places: list[int], scale: float, shift: float) -> None:
     values = scale * np.array(places) + shift + np.random.default_rng(0).normal(size=len(places))
     expected = np.polyfit(places, values, 1)[0]

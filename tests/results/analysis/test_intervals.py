@@ -21,7 +21,7 @@ from results.analysis.intervals import (
 finite = st.floats(-1e6, 1e6)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(finite, min_size=2, max_size=8))
 def test_an_interval_lies_within_the_values_and_around_their_mean(values: list[float]) -> None:
     found = interval(values)

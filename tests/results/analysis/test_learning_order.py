@@ -43,7 +43,7 @@ def test_latents_of_a_factor_add_up() -> None:
     assert last.to_dict() == {"x": 3.0, "scale": 0.5, "shape": 0.0}
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.lists(st.floats(0, 10), min_size=4, max_size=4), min_size=1, max_size=5))
 def test_nothing_is_lost_or_counted_twice(by_latent: list[list[float]]) -> None:
     found = kl_by_factor(curves(by_latent), {"a": RATIOS}, FACTORS)

@@ -15,7 +15,7 @@ def spearman(values: np.ndarray) -> np.ndarray:
     return np.array([[spearmanr(values[:, a], values[:, b])[0] for b in columns] for a in columns])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.integers(4, 30), st.integers(2, 6))
 def test_it_is_scipys_also_with_ties(seed: int, n: int, levels: int) -> None:
     values = np.random.default_rng(seed).integers(0, levels, (n, 3)).astype(float)
@@ -24,7 +24,7 @@ def test_it_is_scipys_also_with_ties(seed: int, n: int, levels: int) -> None:
     np.testing.assert_allclose(found, spearman(values), atol=1e-9)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000))
 def test_a_count_is_a_row_that_stands_there_so_often(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -50,7 +50,7 @@ def test_scale_and_place_of_a_score_do_not_matter() -> None:
     np.testing.assert_allclose(found.resampled[:, 0], found.resampled[:, 1], rtol=1e-5)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000))
 def test_it_is_the_r2_of_the_regression_on_indicators(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -67,7 +67,7 @@ def test_it_is_the_r2_of_the_regression_on_indicators(seed: int) -> None:
         )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000))
 def test_a_setting_explains_at_least_what_its_method_does(seed: int) -> None:
     rng = np.random.default_rng(seed)

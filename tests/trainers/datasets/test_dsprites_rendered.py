@@ -93,7 +93,7 @@ def by_definition(cell: tuple[int, ...]) -> Bytes:
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.tuples(*(st.integers(0, size - 1) for size in SIZES)))
 def test_an_image_is_its_definition(cell: tuple[int, ...]) -> None:
     assert np.array_equal(rendered([cell])[0], by_definition(cell))

@@ -44,7 +44,6 @@ def all_cells(dataset: XYColumns) -> npt.NDArray[np.int64]:
     return np.array(list(itertools.product(*map(range, dataset.factor_sizes))))
 
 
-@settings(deadline=None)
 @given(
     spacing=st.integers(1, 8),
     grid_size=st.none() | st.integers(2, 8),
@@ -102,7 +101,7 @@ def test_constants_are_those_of_disent(spacing: int, grid_size: int | None) -> N
     assert dataset.std == pytest.approx((0.3307592922378892,) * 3, rel=1e-14)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     st.integers(1, 9),
     st.none() | st.integers(2, 4),

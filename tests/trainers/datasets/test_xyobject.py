@@ -57,7 +57,6 @@ def all_cells(dataset: XYObject) -> npt.NDArray[np.int64]:
     return np.array(list(itertools.product(*map(range, dataset.factor_sizes))))
 
 
-@settings(deadline=None)
 @given(
     spacing=st.integers(1, 6),
     smallest=st.integers(1, 8),
@@ -131,7 +130,7 @@ def test_constants_are_those_of_disent(shaded: bool) -> None:
     assert dataset.mean == pytest.approx((129 / 4096 * 636 / 1020 / 2,) * 3, rel=1e-14)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     st.integers(1, 9),
     st.integers(1, 5),

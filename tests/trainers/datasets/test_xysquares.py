@@ -79,7 +79,6 @@ def distances(dataset: XYSquares, factor: int) -> tuple[Array, Array]:
     return np.abs(first - second), ((images[first] - images[second]) ** 2).mean(axis=1)
 
 
-@settings(deadline=None)
 @given(
     spacing=st.integers(1, 8),
     grid_size=st.none() | st.integers(2, 8),
@@ -174,7 +173,7 @@ def test_constants_of_one_channel_are_those_of_disent() -> None:
     assert dataset.std == pytest.approx((0.2096506119375896,), rel=1e-12)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     st.integers(1, 9),
     st.integers(2, 3),

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -96,7 +96,6 @@ def test_the_threshold_is_strictly_above_what_is_shared() -> None:
     assert shared(delta, 0.5).tolist() == [[True, False, False, True], [False] * 4]
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.floats(0, 100), min_size=2, max_size=12).filter(lambda d: max(d) - min(d) > 1e-3)
 )
