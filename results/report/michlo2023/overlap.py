@@ -27,13 +27,19 @@ def chosen_betas(trials: pd.DataFrame) -> tuple[dict[str, set[str]], str]:
             lines[label] = set(at["trial_id"])
     if as_published:
         note = "The beta of a spacing is the one that the authors' code chose for it; " + "; ".join(
-            f"{framework}: {first:g} below spacing {FIRST_SPACING_OF_THE_SECOND}, else {second:g}"
-            for framework, (first, second) in BETAS_OF_FIGURE_9.items()
+            f"{framework}: {_in_words(*betas)}"
+            for framework, betas in BETAS_OF_FIGURE_9.items()
             if framework in lines
         )
     else:
         note = "The betas that figure 9 shows are not all there, so each beta has its line"
     return lines, note + "."
+
+
+def _in_words(below: float, from_there: float) -> str:
+    if below == from_there:
+        return f"{below:g}"
+    return f"{below:g} below spacing {FIRST_SPACING_OF_THE_SECOND}, else {from_there:g}"
 
 
 def at_published_beta(trials: pd.DataFrame) -> pd.Series:

@@ -157,7 +157,8 @@ def _over_spacings(experiment: Experiment) -> tuple[list[str], Figure, str]:
             line = by_group(of, ["dataset.spacing"])
             places = line["dataset.spacing"].astype(float).to_list()
             with_intervals(panel, places, line, number, label)
-        panel.set_xlabel("spacing", fontsize="small")
+        panel.set_xticks(sorted(rows["dataset.spacing"].astype(float).unique()))
+        panel.set_xlabel("spacing, pixels", fontsize="small")
     handles = [
         Line2D([], [], color=colour(number), marker=marker(number), label=label)
         for number, label in enumerate(lines)
