@@ -54,15 +54,15 @@ def sections(studies: Studies) -> list[Section]:
 
 
 def _standing(studies: Studies) -> list[Block]:
-    trials = studies.trials
     rows = []
     for grid in studies.grids:
-        of = trials[trials["study"] == grid.study]
+        ids = {trial.trial_id for trial in grid.trials}
+        of = studies.trials[studies.trials["trial_id"].isin(ids)]
+        attempts = studies.attempts[studies.attempts["trial_id"].isin(ids)]
         row: dict[str, object] = {"study": grid.study, "trials": len(grid.trials)}
         for state in ("completed", "diverged", "failed", "waiting"):
             row[state] = int((of["status"] == state).sum())
         if isinstance(grid.trials[0], Measurement):
-            ids = {trial.trial_id for trial in grid.trials}
             measured = len(ids.intersection(studies.distances["trial_id"]))
             row |= {"completed": measured, "waiting": len(ids) - measured}
         done = of[of["status"].isin(["completed", "diverged"])]
@@ -70,13 +70,21 @@ def _standing(studies: Studies) -> list[Block]:
             "seeds": of["seed"].nunique(),
             "steps done": int(of["steps_done"].fillna(0).sum()),
             "steps": int(of["steps"].sum()),
-            "GPU hours": float(done["gpu_hours"].sum()),
-            "CPU hours": float(done["cpu_hours"].sum()),
-            "devices": ", ".join(sorted(done["device"].dropna().unique())) or "–",
+            "gpu_hours": float((attempts["wall_seconds"] * attempts["gpu_share"]).sum()) / 3600,
+            "cpu_hours": float((attempts["wall_seconds"] * attempts["cpus"]).sum()) / 3600,
+            "devices": ", ".join(sorted(attempts["device"].dropna().unique())) or "–",
             "code": ", ".join(sorted({c[:10] for c in done["code_version"].dropna()})) or "–",
         }
         rows.append(row)
-    return [Table("standing", "Trials, or measurements", pd.DataFrame(rows))]
+    note = "Hours are all that was allocated, scoring, failures and interruptions included."
+    frame = _without_gpus(pd.DataFrame(rows))
+    return [Table("standing", "Trials, or measurements", frame, note)]
+
+
+def _without_gpus(hours: pd.DataFrame) -> pd.DataFrame:
+    """Columns of GPU hours only where any were allocated."""
+    of_gpus = [name for name in hours.columns if "gpu_hours" in name]
+    return hours.drop(columns=of_gpus) if not hours[of_gpus].to_numpy().any() else hours
 
 
 def _each_study(studies: Studies) -> Iterator[tuple[str, str, pd.DataFrame]]:
@@ -205,7 +213,9 @@ def _curve_panels(
 
 def _hours(studies: Studies) -> list[Block]:
     trials = studies.trials
-    stages = by_stage(account(studies.attempts, trials, studies.scores)).reset_index()
+    stages = by_stage(account(studies.attempts, trials, studies.scores))
+    stages.loc["total"] = stages.sum()
+    stages = _without_gpus(stages).reset_index()
     blocks: list[Block] = [
         Table(
             "hours_by_stage",

@@ -63,7 +63,7 @@ def read_studies(roots: Sequence[Path], own_scores: dict[str, str]) -> Studies:
     frames = [load(root) for root in roots]
     metrics = dict.fromkeys(metric for grid in grids for metric in grid.evaluate.metrics)
     trials = _trials(grids, frames)
-    known = set(trials["trial_id"])
+    known = {trial.trial_id for grid in grids for trial in grid.trials}
     return Studies(
         grids=grids,
         folders=folders,
