@@ -29,7 +29,7 @@ from orchestrator.trial_log import TrialLog
 from orchestrator.work import Unit, due_metrics
 from results.lease import Fenced
 from results.ledger import Attempt, new_attempt_id, utc_now
-from results.store import trial_record_name
+from results.store import PICTURES, trial_record_name
 from trainers import make_dataset
 from trainers.datasets.dataset import Dataset
 from trainers.fit import Training, finite, next_report
@@ -37,7 +37,6 @@ from trainers.pictures import pictures
 
 CHECKPOINT_SECONDS = 60.0
 CHECKPOINT_SECONDS_BEFORE_CODES = 10.0  # encoding may take long, and may fail
-PICTURES = "pictures.npz"
 LATENTS = "latents.npz"
 
 

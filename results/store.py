@@ -21,6 +21,8 @@ from results.schema import SCHEMAS, SchemaError
 
 FINAL = ("completed", "diverged")
 """What needs no further attempt: divergence is a result."""
+PICTURES = "pictures.npz"
+"""Among a trial's artifacts."""
 
 
 @dataclasses.dataclass(frozen=True)

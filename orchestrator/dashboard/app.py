@@ -21,12 +21,14 @@ from orchestrator.dashboard.formats import FILTERS
 from orchestrator.dashboard.guard import add_headers, host_check
 from orchestrator.dashboard.overview import DRIVERS, counts_of, facts_of, hours_of
 from orchestrator.dashboard.study import Snapshot, WatchedStudy
-from orchestrator.dashboard.trial import score_curves, trial_view
+from orchestrator.dashboard.trial import row_of, score_curves, trial_view
 from orchestrator.dashboard.unread import or_unread
 from orchestrator.dashboard.watching import Studies
+from results.schema import SchemaError
 
 STATIC = Path(__file__).parent / "static"
 JSON = "application/json"
+PNG = "image/png"
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -45,6 +47,7 @@ def make_app(root: Path, host: str = "127.0.0.1") -> web.Application:
         (f"{study}/curves.json", dashboard.curves),
         (f"{trial}/", dashboard.trial),
         (f"{trial}/curve.json", dashboard.curve),
+        (f"{trial}/latents.png", dashboard.latents),
         ("/metrics", dashboard.metrics),
     ):
         app.router.add_get(path, handler)
@@ -62,6 +65,7 @@ class Dashboard:
         # Snapshots are numbered from 1 in every process.
         self._process = secrets.token_hex(4)
         self._ahead: asyncio.Task[Any] | None = None
+        self._drawing = asyncio.Lock()  # matplotlib draws in one thread at a time
         self._pages = jinja2.Environment(
             loader=jinja2.PackageLoader("orchestrator.dashboard"),
             autoescape=True,
@@ -167,6 +171,22 @@ class Dashboard:
 
         return await self._json(request, found)
 
+    async def latents(self, request: web.Request) -> web.Response:
+        from orchestrator.dashboard.sheet import sheet_png  # matplotlib takes half a second
+
+        watched, snapshot = await self._watched(request), await self._snapshot(request)
+        trial_id = snapshot.cells.trial_ids[self._place(request, snapshot)]
+        async with self._drawing:
+            row = row_of(snapshot, trial_id)
+            drawing = asyncio.to_thread(sheet_png, watched.folder, trial_id, row)
+            try:
+                body = await drawing
+            except SchemaError as error:
+                raise web.HTTPServiceUnavailable(text=f"{error}\n") from None
+        if body is None:
+            raise web.HTTPNotFound(text="this trial has left no pictures\n")
+        return _tagged(request, body, _digest(body), PNG)
+
     async def metrics(self, request: web.Request) -> web.Response:
         studies = await self.studies.all()
         body = await asyncio.to_thread(exposition, studies)
@@ -239,9 +259,10 @@ def _tagged(
             body=body,
             status=status,
             content_type=content_type,
-            charset="utf-8",
+            charset=None if content_type == PNG else "utf-8",
             headers=headers,
         )
-        response.enable_compression()
+        if content_type != PNG:
+            response.enable_compression()
     response.etag = tag
     return response

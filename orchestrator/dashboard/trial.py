@@ -16,7 +16,7 @@ from orchestrator.dashboard.study import Snapshot
 from orchestrator.dashboard.unread import or_unread
 from orchestrator.show import duration
 from results.distances import read_distances
-from results.store import StudyFolder
+from results.store import PICTURES, StudyFolder
 
 LOG_BYTES = 32 * 1024
 OUTCOME = (
@@ -37,8 +37,7 @@ def trial_view(snapshot: Snapshot, folder: StudyFolder, index: int) -> dict[str,
     """Everything for the template but the curves. Reads the log, and the distances if any."""
     cells = snapshot.cells
     trial_id, trial = cells.trial_ids[index], snapshot.grid.trials[index]
-    rows = snapshot.trials.filter(pc.equal(snapshot.trials["trial_id"], trial_id)).to_pylist()
-    row = rows[0] if rows else {}
+    row = row_of(snapshot, trial_id)
     running = {t.trial_id: t for t in snapshot.status.running}.get(trial_id)
     distances, problem = None, None
     if isinstance(trial, Measurement):
@@ -56,9 +55,16 @@ def trial_view(snapshot: Snapshot, folder: StudyFolder, index: int) -> dict[str,
         "scores": _scores(snapshot, trial_id),
         "attempts": _attempts(snapshot, trial_id),
         "distances": distances,
+        "has_pictures": (folder.artifacts(trial_id) / PICTURES).exists(),
         "log": log,
         "unread": [line for line in (problem, log_problem) if line],
     }
+
+
+def row_of(snapshot: Snapshot, trial_id: str) -> dict[str, Any]:
+    """The trial's row; empty before there is one."""
+    rows = snapshot.trials.filter(pc.equal(snapshot.trials["trial_id"], trial_id)).to_pylist()
+    return rows[0] if rows else {}
 
 
 def log_tail(folder: StudyFolder, trial_id: str) -> str | None:

@@ -10,8 +10,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from results.report.studies import Studies
+from results.store import PICTURES
 
-PICTURES = "pictures.npz"
 FRAME = 2
 GREY = 90
 
@@ -47,7 +47,8 @@ def traversal_sheet(path: Path, trial: pd.Series, *, most_latents: int | None = 
 
     `trial` is its row in the table; below the traversals stand originals and reconstructions.
     """
-    with np.load(path) as arrays:
+    # Opened here: np.load leaves a file open that is no archive.
+    with path.open("rb") as file, np.load(file) as arrays:
         traversals = arrays["traversals"]
         originals, reconstructions = arrays["originals"], arrays["reconstructions"]
     kl_nats = kl_by_latent(trial)
