@@ -10,7 +10,13 @@ import pandas as pd
 
 from grids.load import Grid, load_grid
 from metrics import METRICS
-from orchestrator.work import cells_of, final_scores, wanted_cell_scores, wanted_scores
+from orchestrator.work import (
+    SCORE_KEY_COLUMNS,
+    cells_of,
+    final_scores,
+    wanted_cell_scores,
+    wanted_scores,
+)
 from results.analysis.swept import swept_besides_seed
 from results.hours import account, by_stage
 from results.store import StudyFolder
@@ -103,17 +109,17 @@ def status_of(
     to_score = set(steps) - set(trials[trials["status"] == "diverged"]["trial_id"])
     final = frames.scores[frames.scores["step"] == frames.scores["trial_id"].map(steps)]
     of_a_trial = final_scores(wanted_scores("", 1, 1, grid.evaluate), grid.evaluate)
-    wanted = len(to_score) * len(of_a_trial) + sum(
-        len(wanted_cell_scores(to_score.intersection(cell), steps, grid.evaluate))
+    of_cells = [
+        wanted_cell_scores(to_score.intersection(cell), steps, grid.evaluate)
         for cell in set(cells_of(grid).values())
+    ]
+    wanted = len(to_score) * len(of_a_trial) + sum(map(len, of_cells))
+    # Of an adopted trial there may be others, such as those of sampled codes.
+    what = SCORE_KEY_COLUMNS[2:]
+    asked = final[final["trial_id"].isin(list(to_score))].merge(
+        pd.DataFrame({key[2:] for key in of_a_trial.union(*of_cells)}, columns=list(what))
     )
     keys = ["trial_id", "representation", "metric"]
-    asked = final[
-        (final["size"] == grid.evaluate.final)
-        & final["metric"].isin(list(grid.evaluate.metrics))
-        & (final["seed"] == grid.evaluate.seed)
-        & final["trial_id"].isin(list(to_score))
-    ]
     hours = by_stage(accounted)
     return Status(
         study=grid.study,

@@ -10,6 +10,7 @@ from grids.data_folder import DataFolder
 from orchestrator import checkpoints
 from orchestrator.local import run_local
 from orchestrator.plan import make_plan
+from orchestrator.status import read_status
 from orchestrator.trial_run import TrialRun
 from orchestrator.work import Unit
 from results import lease, load
@@ -93,6 +94,17 @@ def test_a_trial_finished_in_another_study_is_adopted_with_its_scores_and_no_att
         columns
     ).to_dict("list")
     assert len(second.curves) == 3 * 6
+
+
+def test_scores_that_came_with_an_adopted_trial_and_were_not_asked_for_do_not_count(
+    tiny_grid: Any, tmp_path: Path, run: Any
+) -> None:
+    both = ("final: fast", "final: fast, representations: [mean, sampled]")
+    run(tiny_grid("first", replace=both), tmp_path)
+    root = run(tiny_grid("second"), tmp_path).folder.root
+    assert "sampled" in set(load(root).scores["representation"])
+    status, *_ = read_status(root)
+    assert (status.scores, status.scores_wanted) == (4, 4)
 
 
 class SeedOneRaises(Training):
