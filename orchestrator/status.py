@@ -132,7 +132,7 @@ def status_of(
         steps=sum(steps.values()),
         steps_done=done,
         steps_per_second=pace,
-        eta_hours=left / pace / 3600 if pace > 0 else (0.0 if left == 0 else None),
+        eta_hours=_hours_left(left, pace, len(steps) - len(trials), len(running), attempts),
         scores=len(asked.drop_duplicates(keys)),
         scores_wanted=wanted,
         cpu_hours=float(hours["total_cpu_hours"].sum()),
@@ -140,6 +140,19 @@ def status_of(
         gpu_hours=float(hours["total_gpu_hours"].sum()),
         wasted_gpu_hours=float(hours["wasted_gpu_hours"].sum()),
     )
+
+
+def _hours_left(
+    steps: int, steps_per_second: float, trials: int, at_once: int, attempts: pd.DataFrame
+) -> float | None:
+    """To train the steps and to do with the trials what earlier ones took beside; None: unknown."""
+    if steps == 0 or steps_per_second == 0:
+        return 0.0 if steps == 0 else None
+    ended = attempts[(attempts["outcome"] == "completed") & (attempts["kind"] == "trial")]
+    # Where trials are short, they take longer to encode than to train.
+    beside_seconds = (ended["wall_seconds"] - ended["train_seconds"]).sum() / max(1, len(ended))
+    seconds = steps / steps_per_second + float(beside_seconds) * trials / at_once
+    return seconds / 3600
 
 
 def score_summary(grid: Grid, frames: Frames) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from rich.console import Console
 
 from grids.load import Grid, load_grid
 from orchestrator.show import in_words, scores_table
-from orchestrator.status import score_summary
+from orchestrator.status import score_summary, status_of
 from results.analysis.swept import swept_parameters
 from results.schema import SCHEMAS
 from results.tables import Frames
@@ -52,12 +51,8 @@ def frames_of(grid: Grid) -> Frames:
         }
         for trial in grid.trials
     ]
-    frames = Frames(**empty)
-    return (
-        frames._replace(scores=pd.DataFrame(rows))
-        if hasattr(frames, "_replace")
-        else (dataclasses.replace(frames, scores=pd.DataFrame(rows)))
-    )
+    scores = pd.DataFrame(rows).reindex(columns=empty["scores"].columns)
+    return Frames(**empty | {"scores": scores})
 
 
 def printed(grid: Grid) -> str:
@@ -126,3 +121,24 @@ def test_words_leave_out_blanks_and_defaults_and_name_schedules() -> None:
 def test_words_keep_a_default_of_a_part_that_all_trials_have(field: str) -> None:
     """Beside other values it is what tells the trials apart."""
     assert in_words({f"optimizer.{field}": 1e-3}) == f"{field} 0.001"
+
+
+def test_the_time_left_counts_what_trials_take_beside_training(tmp_path: Path) -> None:
+    grid = grid_of(tmp_path, "grid: {beta: [1], framework: [beta_vae], seed: [0, 1, 2, 3, 4]}\n")
+    first, second, *_ = (trial.trial_id for trial in grid.trials)
+    frames = frames_of(grid)
+    attempt = {"kind": "trial", "cpus": 1.0, "gpu_share": 0.0, "start_step": 0}
+    ended = {"trial_id": first, "outcome": "completed", "steps_done": 9, "train_seconds": 9.0}
+    runs = {"trial_id": second, "outcome": "running", "steps_done": 3, "train_seconds": 6.0}
+    rows = [
+        {"attempt_id": "a", "wall_seconds": 109.0, **ended, **attempt},
+        {"attempt_id": "b", "wall_seconds": 7.0, **runs, **attempt},
+    ]
+    row = {"trial_id": first, "status": "completed", "attempt_id": "a"}
+    frames = frames._replace(
+        attempts=pd.DataFrame(rows).reindex(columns=frames.attempts.columns),
+        trials=pd.DataFrame([row]).reindex(columns=frames.trials.columns),
+    )
+    found = status_of(grid, frames, {})
+    # 33 of 45 steps at half a step a second; 100 seconds beside them for each of four trials.
+    assert found.eta_hours == pytest.approx((33 / 0.5 + 4 * 100) / 3600)
