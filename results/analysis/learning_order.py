@@ -19,6 +19,10 @@ from results.analysis.correlation import rank_correlation
 RISEN_NATS = math.log(2)
 """One bit: enough to tell one half of a factor from the other."""
 
+FOLLOWED_SHARE = 0.25
+"""Of a latent's variance, that the factor explains which it follows: ours. Of noise it is .1."""
+NONE = -1
+
 Doubles = npt.NDArray[np.float64]
 
 
@@ -28,8 +32,11 @@ def followed_factors(variance_ratios: Doubles) -> npt.NDArray[np.int64]:
         f(z) = argmin_f r_fz,     r_fz = E_v[Var(z | f = v)] / Var(z)
 
     of metrics.latents, as the votes of the FactorVAE score have it (Kim and Mnih 2018, section 4).
+    `NONE` where it explains less than `FOLLOWED_SHARE`: a capacity that is forced upon latents
+    which have learned nothing is noise.
     """
-    return np.asarray(variance_ratios.argmin(axis=0), dtype=np.int64)
+    follows = 1 - variance_ratios.min(axis=0) >= FOLLOWED_SHARE
+    return np.where(follows, variance_ratios.argmin(axis=0), NONE).astype(np.int64)
 
 
 def kl_by_factor(
@@ -47,7 +54,7 @@ def kl_by_factor(
             continue
         of_latents = np.stack(rows["kl_nats_by_latent"].to_list()).astype(np.float64)
         follows = followed_factors(latents[str(trial_id)])
-        of_factors = of_latents @ np.eye(len(factors))[follows]
+        of_factors = of_latents @ (follows[:, None] == np.arange(len(factors)))
         wide = pd.DataFrame(of_factors, columns=list(factors))
         wide[["trial_id", "step", "capacity_nats"]] = rows[
             ["trial_id", "step", "capacity_nats"]

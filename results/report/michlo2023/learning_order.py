@@ -12,6 +12,8 @@ from matplotlib.lines import Line2D
 
 from results.analysis.intervals import interval
 from results.analysis.learning_order import (
+    FOLLOWED_SHARE,
+    NONE,
     RISEN_NATS,
     followed_factors,
     kl_by_factor,
@@ -183,6 +185,8 @@ def explained_shares(learning: Learning) -> dict[str, float]:
             continue
         kl_nats = curve.sort_values("step")["kl_nats_by_latent"].iloc[-1]
         for latent, factor in enumerate(followed_factors(ratios)):
+            if factor == NONE:
+                continue
             name = learning.factors[factor]
             totals[name] += kl_nats[latent] * (1 - ratios[factor, latent])
             weights[name] += kl_nats[latent]
@@ -218,7 +222,8 @@ def _mean_curves(learning: Learning, name: str, title: str) -> Drawing:
     axes.legend(fontsize="small", frameon=False, loc="upper left")
     note = (
         f"Means over {len(learning.latents)} seeds; bands reach from the least to the largest. The "
-        "dotted line is one bit. A latent counts for the factor that it follows in the end. "
+        "dotted line is one bit. A latent counts for the factor that it follows in the end, for "
+        f"none where no factor explains {FOLLOWED_SHARE:.0%} of its variance. "
         "Burgess et al. 2017 (figure 3, one run) see of the sprites: "
         + ", ".join(f"{factor} at {nats:g} nats" for factor, nats in SEEN_NATS.items())
         + "."
@@ -238,7 +243,7 @@ def _latent_curves(learning: Learning, name: str) -> Drawing:
         for latent, factor in enumerate(follows):
             panel.plot(
                 rows["capacity_nats"], of_latents[:, latent],
-                color=colour(factor), linewidth=1.2
+                color="0.7" if factor == NONE else colour(factor), linewidth=1.2
             )  # fmt: skip
         panel.set_title(f"seed {seeds[trial_id]}", fontsize="medium")
         panel.set_xlabel("capacity C, nats", fontsize="small")
@@ -249,7 +254,10 @@ def _latent_curves(learning: Learning, name: str) -> Drawing:
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
     axes[0].set_ylabel("KL of a latent, nats", fontsize="small")
     left_out = len(learning.latents) - len(shown)
-    note = "A line a latent, in the colour of the factor that it follows in the end."
+    note = (
+        "A line a latent, in the colour of the factor that it follows in the end; grey where no "
+        f"factor explains {FOLLOWED_SHARE:.0%} of its variance."
+    )
     if left_out:
         note += f" {left_out} more seeds are not drawn."
     return Drawing(f"{name}_by_latent", "KL of each latent, by seed", figure, note=note)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from results.analysis.learning_order import (
+    NONE,
     RISEN_NATS,
     followed_factors,
     kl_by_factor,
@@ -35,6 +36,13 @@ def curves(by_latent: list[list[float]], trial_id: str = "a") -> pd.DataFrame:
 
 def test_a_latent_follows_the_factor_for_which_it_stands_stillest() -> None:
     assert followed_factors(RATIOS).tolist() == [0, 2, 1, 0]
+    assert followed_factors(np.array([[0.95, 0.2], [0.9, 1.0]])).tolist() == [NONE, 0]
+
+
+def test_a_latent_of_noise_is_no_factors() -> None:
+    noise = np.array([[0.9, 0.9], [0.95, 0.2], [1.0, 1.0]])
+    found = kl_by_factor(curves([[5, 1]]), {"a": noise}, FACTORS)
+    assert found.set_index("factor")["kl_nats"].to_dict() == {"x": 0, "scale": 1, "shape": 0}
 
 
 def test_latents_of_a_factor_add_up() -> None:
