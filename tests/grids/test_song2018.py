@@ -124,7 +124,7 @@ def test_small_grids_take_a_quarter_of_an_hour_and_no_download(
 
 def test_small_grids_share_trials() -> None:
     assert shared("bottleneck-small", "complexity-small") == 6
-    assert shared("bottleneck-small", "wide_beta-small") == 4
+    assert shared("bottleneck-small", "wide_beta-small") == 6
 
 
 def test_every_file_is_tested() -> None:

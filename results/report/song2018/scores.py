@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -37,7 +38,9 @@ def scores(experiment: Experiment) -> list[Block]:
         found.append(_lines(experiment, means[~is_beta_vae], "other_methods"))
     if is_beta_vae.any():
         of_betas = means[is_beta_vae]
-        found.append(_lines(experiment, of_betas, BETA_VAE))
+        single = experiment.planned["place"].nunique() == 1
+        draw = _over_beta if single else partial(_lines, name=BETA_VAE)
+        found.append(draw(experiment, of_betas))
         found += [
             _heat_maps(experiment, of_betas[of_betas["metric"] == metric], metric)
             for metric in SHOWN
@@ -85,6 +88,28 @@ def _lines(experiment: Experiment, means: pd.DataFrame, name: str) -> Drawing:
         figure,
         means[means["metric"].isin(SHOWN)],
         f"Means over the runs, with bands of one standard deviation (ddof 0).{dotted}",
+    )
+
+
+def _over_beta(experiment: Experiment, means: pd.DataFrame) -> Drawing:
+    """Of a single place, where lines would be points above one another."""
+    figure, axes = sheet(len(SHOWN), panel_inches=(4.4, 2.9), share_y=True)
+    for panel, metric in zip(axes, SHOWN, strict=True):
+        for number, (selection, title) in enumerate(SELECTIONS.items()):
+            of = means[(means["metric"] == metric) & (means["selection"] == selection)]
+            of = of.sort_values("beta")
+            with_intervals(panel, of["beta"].tolist(), of, number, title)
+        panel.set_xscale("log", base=2)
+        panel.set_title(METRICS[metric], fontsize="medium")
+        panel.set_xlabel("beta", fontsize="small")
+    axes[0].set_ylabel("score, %", fontsize="small")
+    axes[0].legend(fontsize="small", frameon=False)
+    return Drawing(
+        f"{experiment.name}_over_beta",
+        "beta vae: scores over beta",
+        figure,
+        means[means["metric"].isin(SHOWN)],
+        "Means over the runs, with 95 % bootstrap intervals.",
     )
 
 

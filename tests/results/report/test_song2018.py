@@ -228,6 +228,7 @@ def test_a_single_size_and_dataset_is_shown_by_beta(tmp_path: Path) -> None:
     table = frame(sections, "song_complexity_wide_20_scores")
     last = table[table["selection"] == "last epoch"]
     assert last["setting"].tolist() == ["beta 0.25", "beta 1", "beta 8", "beta 64"]
+    assert "song_complexity_wide_20_over_beta" in {d.name for d in blocks(sections, Drawing)}
     questions = frame(sections, "song_questions").set_index("source")["verdict"]
     assert questions["section 5.1.2"] == HELD
 
