@@ -182,7 +182,8 @@ def test_bad_input_is_one_line_exit_2_and_nothing_written(
     assert not out.exists()
     file = tmp_path / "a file"
     file.touch()
-    assert f"--out {file}" in one_line(latentgrid("run", good, "--out", file, "--local"))
+    line = one_line(latentgrid("run", good, "--out", file, "--local"))
+    assert "'--out'" in line and f"{file}' is a file" in line
     assert "not a study's folder" in one_line(latentgrid("status", tmp_path))
     assert "valid: mig, factor_vae" in one_line(latentgrid("score", bad, "--metric", "migg"))
     assert "missing.npz" in one_line(latentgrid("score", tmp_path / "missing.npz"))
