@@ -145,7 +145,10 @@ def by_group(
             stack = np.stack([samples[i] for i in of_size])
             found[of_size, 0] = statistic(stack, axis=-1)
         if n > 1:
-            found[of_size, 1], found[of_size, 2] = _bounds(stack, statistic)
+            low, high = _bounds(stack, statistic)
+            # As `around` does.
+            found[of_size, 1] = np.minimum(low, found[of_size, 0])
+            found[of_size, 2] = np.maximum(high, found[of_size, 0])
             found[of_size, 4] = stack.std(axis=-1, ddof=1)
     table = pd.DataFrame(names, columns=list(keys))
     table[["value", "low", "high", "n", "sd"]] = found

@@ -7,6 +7,7 @@ medians, with the spread of all its runs, and is named.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -76,19 +77,19 @@ def labels(rows: pd.DataFrame, parameters: Sequence[str]) -> pd.Series:
     return grouped.ngroup().map(dict(enumerate(words)))
 
 
-def _label(parameters: Sequence[str], values: Sequence[object]) -> str:
+def _label(parameters: Sequence[str], values: Sequence[Any]) -> str:
     names = [name.rpartition(".")[2] for name in parameters]
     words = [
         short(value) if parameter in PARTS else f"{name} {short(value)}"
         for parameter, name, value in zip(parameters, names, values, strict=True)
-        if not pd.isna(value)  # type: ignore[call-overload]
+        if not pd.isna(value)
     ]
     return ", ".join(words) or f"without {' and '.join(names)}"
 
 
-def short(value: object) -> str:
+def short(value: Any) -> str:
     """Four digits that count, and whole numbers as they are; a dash for none."""
-    if pd.isna(value):  # type: ignore[call-overload]
+    if pd.isna(value):
         return "–"
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() else f"{value:.4g}"
