@@ -118,7 +118,8 @@ def _scores(studies: Studies) -> list[Block]:
             name = f"final_scores_by_parameter{suffix}"
             blocks.append(Drawing(name, f"{prefix}{title}", figure, drawn))
     title = "Final scores: mean over seeds, with its 95 % bootstrap interval"
-    table = by_group(final, [*_swept(studies.trials), "representation", "score"])
+    swept = swept_besides_seed(studies.trials[list(COLUMN_TYPES)], most=len(COLUMN_TYPES))
+    table = by_group(final, [*swept, "representation", "score"])
     return [*blocks, Table("final_scores", title, table)]
 
 

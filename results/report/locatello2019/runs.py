@@ -22,6 +22,7 @@ TASKS = {
     "efficiency (LR)": "downstream_logistic_efficiency",
     "efficiency (GBT)": "downstream_boosting_efficiency",
 }
+REPORT = "locatello2019"
 TOTAL_CORRELATION = {"sampled": "TC (sampled)", "mean": "TC (mean)"}
 
 SCORES = {
@@ -73,9 +74,12 @@ class Runs:
 
 
 def runs_of(studies: Studies) -> Runs:
-    planned = settings_of(studies.trials)
+    """Of the studies whose report is this one."""
+    own = {t.trial_id for grid in studies.grids if grid.report == REPORT for t in grid.trials}
+    trials = studies.trials[studies.trials["trial_id"].isin(own)]
+    planned = settings_of(trials)
     wanted = studies.scores["score"].isin({score for score, _ in SCORES.values()})
-    final = wide(final_scores(studies.scores[wanted], studies.trials))
+    final = wide(final_scores(studies.scores[wanted], trials))
     final = final.reindex(columns=sorted({score for score, _ in SCORES.values()})).astype(float)
     found = {}
     for name, (score, representation) in SCORES.items():
@@ -85,7 +89,7 @@ def runs_of(studies: Studies) -> Runs:
     # The printed row has the signs of the reconstruction, which is a loss, in all columns.
     columns["negative ELBO"] *= -1
     rows = planned.merge(columns.dropna(how="all"), left_on="trial_id", right_index=True)
-    return Runs(planned, rows, _published(planned, studies.trials))
+    return Runs(planned, rows, _published(planned, trials))
 
 
 def _published(planned: pd.DataFrame, trials: pd.DataFrame) -> frozenset[str]:

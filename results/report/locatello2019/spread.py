@@ -85,7 +85,8 @@ def _by_regularisation(runs: Runs, score: str) -> Figure:
             numbers=[number] * len(found),
         )
         panel.tick_params(labelsize="x-small")
-        panel.set_ylim(*limits[dataset])
+        if not of[score].isna().all():
+            panel.set_ylim(*limits[dataset])
         if place < len(methods):
             panel.set_title(in_lines(methods[number]), fontsize="small")
         if number == 0:

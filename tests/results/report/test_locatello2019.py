@@ -427,3 +427,22 @@ def test_the_page_is_written_with_all_its_files(tmp_path: Path) -> None:
         assert (page.parent / name).stat().st_size > 0
     assert not re.search(r'(?:src|href)="(?:https?:)?//', text)
     assert "Key experimental results 3" in text
+
+
+def test_trials_of_another_papers_study_are_none_of_the_sweep(tmp_path: Path) -> None:
+    own = study(tmp_path / "small", SMALL, names=("MIG", "FactorVAE"))
+    text = SMALL.replace("study: small", "study: other").replace("locatello2019", "michlo2023")
+    text = text.replace("grid_size: 4", "grid_size: 2")
+    other = study(tmp_path / "other", text, names=("MIG",))
+    together = runs_of(read(own, other))
+    pd.testing.assert_frame_equal(together.rows, runs_of(read(own)).rows)
+    assert len(together.planned) == 6
+
+
+def test_a_dataset_that_one_score_is_still_missing_of_is_drawn(tmp_path: Path) -> None:
+    def value(row: dict[str, Any], name: str, rng: np.random.Generator) -> float | None:
+        late = row["dataset"] == "color_dsprites" and name == "FactorVAE"
+        return None if late else effects(row, name, rng)
+
+    root = study(tmp_path / "whole", SPRITES, value, names=("MIG", "FactorVAE"))
+    assert "spread_by_regularisation" in blocks_of(sections(read(root)))
