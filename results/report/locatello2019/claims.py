@@ -41,7 +41,7 @@ def section(runs: Runs, found: Analyses, theorem: pd.DataFrame | None) -> Sectio
     ]
     return Section(
         "Claims",
-        [claims_table("claims", claims)],
+        [claims_table("locatello_claims", claims)],
         "Statistics are averaged over the datasets, metrics and methods that have them. n counts "
         "the seeds of a setting (their median), of theorem 1 scores. Where the paper has a word "
         "and no number (strong, reliably), the bound is ours.",

@@ -259,7 +259,7 @@ def test_unsupervised_scores_stand_beside_those_of_shapes3d(tmp_path: Path) -> N
 
 
 def test_claims_are_judged_by_what_was_planted(found: list[Section]) -> None:
-    table = frame(found, "claims").set_index("statement")
+    table = frame(found, "locatello_claims").set_index("statement")
     assert len(table) == 20 and set(table["verdict"]) <= {HELD, NOT_HELD, NOT_ENOUGH}
     assert (table["n"] >= 3).all()
 
@@ -291,7 +291,7 @@ def test_opposite_effects_give_the_opposite_verdict(tmp_path: Path) -> None:
 
     text = WHOLE.format(study="s", datasets="dsprites")
     runs = runs_of(read(study(tmp_path / "s", text, reverse)))
-    table = frame([claims.section(runs, analyse(runs), None)], "claims")
+    table = frame([claims.section(runs, analyse(runs), None)], "locatello_claims")
     verdicts = table.set_index("statement")["verdict"]
     for beginning in ("The total correlation of the sampled", "The total correlation of the mean"):
         assert verdicts[verdicts.index.str.startswith(beginning)].item() == NOT_HELD
@@ -316,7 +316,7 @@ def test_a_study_that_still_runs_shows_what_is_there(tmp_path: Path) -> None:
     assert frame(found, "downstream")["low"].isna().all()
     # The settings of the grid are the paper's, though not all have run.
     assert table["published"].notna().all()
-    table = frame(found, "claims")
+    table = frame(found, "locatello_claims")
     of_runs = table[~table["source"].str.startswith("Theorem")]
     assert set(of_runs["verdict"]) == {NOT_ENOUGH}
 
@@ -328,7 +328,7 @@ def test_a_study_without_scores_says_what_each_figure_takes(tmp_path: Path, scor
     whys = [block.why for block in missing(found)]
     assert len(whys) == 9
     assert all("grids/locatello2019/unsupervised.yaml" in why for why in whys)
-    claims = frame(found, "claims")
+    claims = frame(found, "locatello_claims")
     assert (
         set(claims[claims["n"] == 0]["verdict"]) == {NOT_ENOUGH} and (claims["n"] == 0).sum() == 18
     )
@@ -414,7 +414,7 @@ def test_scores_that_are_all_equal_do_not_break_it(tmp_path: Path) -> None:
     found = sections(read(study(tmp_path / "s", text, lambda row, name, rng: 1.0)))
     assert frame(found, "variance_explained")["value"].isna().all()
     assert frame(found, "metric_agreement")["value"].isna().all()
-    assert frame(found, "claims")["verdict"].notna().all()
+    assert frame(found, "locatello_claims")["verdict"].notna().all()
 
 
 def test_the_page_is_written_with_all_its_files(tmp_path: Path) -> None:
