@@ -19,6 +19,7 @@ os.environ.pop("RAY_ADDRESS", None)
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 import pytest
+import torch
 from hypothesis import settings
 
 from grids.load import Grid, load_grid
@@ -44,6 +45,11 @@ evaluate: {{metrics: [mig, factor_vae], every: {every}, during: fast, final: fas
 """
 
 GridMaker = Callable[..., Grid]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
 
 
 @pytest.fixture

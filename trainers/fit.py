@@ -27,6 +27,7 @@ from grids.parts import (
 from grids.trial import Trial
 from trainers import BASELINES, COMPANIONS, OBJECTIVES, make_model
 from trainers.baselines import fit_images
+from trainers.capture import CapturedSteps
 from trainers.datasets.dataset import Dataset
 from trainers.objectives.evidence import reconstruction_per_image
 from trainers.objectives.step import Step, Terms
@@ -76,7 +77,9 @@ class Training:
         # A tensor only where the rate moves: a number is what the fused kernels are fastest with.
         self._lr: float | Tensor = trial.optimizer.lr
         if trial.lr_schedule != ConstantSchedule():
-            self._lr = torch.tensor(self._lr, dtype=torch.float64, device=self.device)
+            # The fused kernels read a float32 on CUDA, whatever the tensor is.
+            dtype = torch.float32 if self.device.type == "cuda" else torch.float64
+            self._lr = torch.tensor(self._lr, dtype=dtype, device=self.device)
         parameters = list(self.model.parameters())
         self.optimizer = make_optimizer(parameters, trial.optimizer, self._lr, self.device)
         self.companion: nn.Module | None = None
@@ -116,16 +119,16 @@ class Training:
         self._summed_steps = 0
         # The step on the device, so that what it keys follows it without the host.
         self._device_step = torch.zeros((), dtype=torch.int64, device=self.device)
+        self._captured: CapturedSteps | None = None
+        self._capture_anew()
 
     def advance(self, steps: int) -> None:
         """Trains exactly so many steps, without waiting for the device."""
-        with kernels(self.trial.precision):
-            for step in range(self.step, self.step + steps):
-                if self._epochs is not None:
-                    self._epochs.reach(step)
-                self._one_step()
-        self.step += steps
-        self._summed_steps += steps
+        end = self.step + steps
+        while self.step < end:
+            made = self._some_steps(end - self.step)
+            self.step += made
+            self._summed_steps += made
 
     def report(self) -> Report:
         """Means of the terms over the steps since the last report, at least one; starts new sums.
@@ -171,15 +174,39 @@ class Training:
         self._sums.copy_(state["sums"])
         self._summed_steps = state["summed_steps"]
         self._device_step.fill_(self.step)
+        self._capture_anew()
+
+    def _capture_anew(self) -> None:
+        """Where steps can be captured: on CUDA, if all of a step is on the device.
+
+        torch's Adagrad counts its steps on the host; what is fitted in closed form is one step.
+        """
+        on_device = isinstance(self.trial.optimizer, Adam) and not self.trial.framework.closed_form
+        if self.device.type == "cuda" and on_device:
+            self._captured = CapturedSteps(self._one_step)
+
+    def _some_steps(self, most: int) -> int:
+        if self._epochs is not None:
+            # Two epochs lie in memory, the one of this step and the next.
+            self._epochs.reach(self.step)
+            most = min(most, max(1, self._epochs.images // self._rows))
+        if self._captured is not None:
+            return self._captured.run(most)
+        self._one_step()
+        return 1
 
     def _one_step(self) -> None:
-        step = self._batch()
-        if self.trial.framework.closed_form:
-            terms = self._fitted(step)
-        else:
-            with autocast(self.trial.precision, self.device):
-                terms = OBJECTIVES[self.trial.framework.name](self.model, step, self.trial)
-            self._descend(terms)
+        with kernels(self.trial.precision):
+            step = self._batch()
+            if self.trial.framework.closed_form:
+                terms = self._fitted(step)
+            else:
+                with autocast(self.trial.precision, self.device):
+                    terms = OBJECTIVES[self.trial.framework.name](self.model, step, self.trial)
+                self._descend(terms)
+            self._count(terms)
+
+    def _count(self, terms: Terms) -> None:
         self._device_step += 1
         scalars = {
             "loss": terms.loss,

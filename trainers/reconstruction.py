@@ -67,26 +67,37 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def reconstruction_of(
-    part: parts.Reconstruction, log_sigma: Tensor | None = None
+    part: parts.Reconstruction,
+    log_sigma: Tensor | None = None,
+    *,
+    device: torch.device | None = None,
 ) -> Reconstruction:
-    """The loss with the part's parameters, and with the sigma that a model has learned."""
-    return RECONSTRUCTIONS[part.name](part, log_sigma)
+    """The loss with the part's parameters, and with the sigma that a model has learned; what it
+    has of its own is on the device."""
+    return RECONSTRUCTIONS[part.name](part, log_sigma, device)
 
 
-def _mse(part: parts.Reconstruction, log_sigma: Tensor | None) -> Reconstruction:
+def _mse(
+    part: parts.Reconstruction, log_sigma: Tensor | None, device: torch.device | None
+) -> Reconstruction:
     activation = ACTIVATIONS[part.activation]
     return Reconstruction(lambda output, target: mse(activation(output), target), activation)
 
 
-def _bernoulli(part: parts.Reconstruction, log_sigma: Tensor | None) -> Reconstruction:
+def _bernoulli(
+    part: parts.Reconstruction, log_sigma: Tensor | None, device: torch.device | None
+) -> Reconstruction:
     return Reconstruction(bernoulli, torch.sigmoid)
 
 
-def _gaussian(part: parts.Reconstruction, log_sigma: Tensor | None) -> Reconstruction:
+def _gaussian(
+    part: parts.Reconstruction, log_sigma: Tensor | None, device: torch.device | None
+) -> Reconstruction:
     assert isinstance(part, parts.Gaussian)
     activation = ACTIVATIONS[part.activation]
     if log_sigma is None:
-        log_sigma = torch.tensor(math.log(part.sigma), dtype=torch.float64)
+        # Filled in on the device: nothing is copied to it inside a captured step.
+        log_sigma = torch.full((), math.log(part.sigma), dtype=torch.float64, device=device)
     return Reconstruction(
         lambda output, target: gaussian(activation(output), target, log_sigma),
         activation,
@@ -94,14 +105,18 @@ def _gaussian(part: parts.Reconstruction, log_sigma: Tensor | None) -> Reconstru
     )
 
 
-def _mse_boxblur(part: parts.Reconstruction, log_sigma: Tensor | None) -> Reconstruction:
+def _mse_boxblur(
+    part: parts.Reconstruction, log_sigma: Tensor | None, device: torch.device | None
+) -> Reconstruction:
     assert isinstance(part, parts.MSEBoxBlur)
     return Reconstruction(
         functools.partial(mse_boxblur, radius=part.radius, weight=part.weight), unchanged
     )
 
 
-RECONSTRUCTIONS: dict[str, Callable[[parts.Reconstruction, Tensor | None], Reconstruction]] = {
+RECONSTRUCTIONS: dict[
+    str, Callable[[parts.Reconstruction, Tensor | None, torch.device | None], Reconstruction]
+] = {
     "mse": _mse,
     "bernoulli": _bernoulli,
     "gaussian": _gaussian,

@@ -37,6 +37,8 @@ class Epochs:
     def __init__(self, seed: int, images: int, batch_size: int, device: torch.device) -> None:
         self.seed, self.images, self.batch_size, self.device = seed, images, batch_size, device
         self._epoch = -1
+        # On the device, where a captured step reads it.
+        self._first_image = torch.zeros((), dtype=torch.int64, device=device)
         self._order_2N = torch.zeros(2 * images, dtype=torch.int64, device=device)
 
     def reach(self, step: int) -> None:
@@ -49,10 +51,11 @@ class Epochs:
         self._order_2N[: self.images] = following if known else self._order(epoch)
         self._order_2N[self.images :] = self._order(epoch + 1)
         self._epoch = epoch
+        self._first_image.fill_(epoch * self.images)
 
     def numbers(self, step: int | Tensor) -> Tensor:
         """Numbers of the images of a step of the epoch reached, int64 [B] in [0, images)."""
-        first = step * self.batch_size - self._epoch * self.images
+        first = step * self.batch_size - self._first_image
         return self._order_2N[first + torch.arange(self.batch_size, device=self.device)]
 
     def _order(self, epoch: int) -> Tensor:

@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from grids import parts
 from grids.trial import Trial
 from trainers import make_dataset
+from trainers.capture import STEPS_A_GRAPH
 from trainers.fit import Report, Training, finite, fit, next_report, report_every
 from trainers.objectives.step import Step
 from trainers.pixels import Pixels
@@ -34,6 +35,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "convolutions": {},
     "bf16": {"precision": "bf16"},
     "bernoulli": {"dataset": parts.XYSquares(grid_size=2), "reconstruction": parts.Bernoulli()},
+    "sigma": {"reconstruction": parts.Gaussian(sigma=0.5)} | MLP,
     "learned sigma": {"reconstruction": parts.Gaussian(learned=True)} | MLP,
     "adagrad": {"optimizer": parts.Adagrad()} | MLP,
     "rate schedule": {"lr_schedule": parts.StepSchedule(at=0.3)} | MLP,
@@ -121,6 +123,76 @@ def test_steps_taken_together_are_steps_taken_one_by_one(
     for _ in range(4):
         one_by_one.advance(1)
     assert_same_state(together, one_by_one)
+
+
+@pytest.mark.parametrize("kind", ["convolutions", "without replacement", "second batch"])
+def test_a_graph_of_several_steps_is_given_the_images_of_each(
+    trial_of: MakeTrial, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    class Together:
+        """As a captured graph: between its steps the host does nothing."""
+
+        def __init__(self, one_step: Callable[[], None]) -> None:
+            self.one_step = one_step
+            self.runs: list[int] = []
+
+        def run(self, most: int) -> int:
+            steps = STEPS_A_GRAPH if most >= STEPS_A_GRAPH else 1
+            for _ in range(steps):
+                self.one_step()
+            self.runs.append(steps)
+            return steps
+
+    trial = trial_of(**({"name": "beta_vae"} | KINDS[kind]))
+    plain, graphs = start(trial), start(trial)
+    together = Together(graphs._one_step)
+    monkeypatch.setattr(graphs, "_captured", together)
+    for steps in (3, 17, 1):
+        graphs.advance(steps)
+    plain.advance(21)
+    assert_same_state(graphs, plain)
+    images_per_step = trial.batch_size * trial.framework.drawn_per_row
+    if trial.sampling == "with_replacement" or 8 * images_per_step <= trial.images:
+        assert together.runs == [1, 1, 1, 8, 8, 1, 1]
+    else:
+        assert set(together.runs) == {1}  # more would reach over the two epochs in memory
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("kind", KINDS)
+def test_captured_steps_give_the_bits_of_steps_without_a_graph(
+    trial_of: MakeTrial, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    trial = trial_of(**({"name": "beta_vae"} | KINDS[kind]))
+    plain, captured = (Training(trial, make_dataset(trial.dataset), "cuda") for _ in range(2))
+    monkeypatch.setattr(plain, "_captured", None)
+    for steps in (1, 12, 27):
+        plain.advance(steps)
+        captured.advance(steps)
+    assert_same_state(captured, plain)
+    assert captured.report() == plain.report()
+
+
+@pytest.mark.gpu
+def test_a_trial_gives_its_bits_beside_others(trial_of: MakeTrial) -> None:
+    trials = [trial_of("beta_vae", seed=seed) for seed in range(4)]
+    dataset = make_dataset(trials[0].dataset)
+    alone = [Training(trial, dataset, "cuda") for trial in trials]
+    for training in alone:
+        training.advance(60)
+    torch.cuda.synchronize()
+    streams = [torch.cuda.Stream() for _ in trials]
+    beside = []
+    for trial, stream in zip(trials, streams, strict=True):
+        with torch.cuda.stream(stream):
+            beside.append(Training(trial, dataset, "cuda"))
+    for _ in range(6):
+        for training, stream in zip(beside, streams, strict=True):
+            with torch.cuda.stream(stream):
+                training.advance(10)
+    torch.cuda.synchronize()
+    for one, other in zip(alone, beside, strict=True):
+        assert_same_state(one, other)
 
 
 def test_a_state_is_a_copy_and_is_copied(small_trial: MakeTrial) -> None:
@@ -289,13 +361,18 @@ def test_the_terms_of_a_bf16_trial_are_summed_in_single_precision(small_trial: M
     assert all(parameter.dtype == torch.float32 for parameter in training.model.parameters())
 
 
-def test_advancing_never_reads_a_value_back_from_the_device(trial_of: MakeTrial) -> None:
-    class NoReading(TorchDispatchMode):  # type: ignore[no-untyped-call]
+def test_a_step_neither_reads_from_the_device_nor_brings_values_to_it(
+    trial_of: MakeTrial,
+) -> None:
+    """Either breaks the capture of a step as a CUDA graph."""
+
+    class OnDevice(TorchDispatchMode):  # type: ignore[no-untyped-call]
         def __torch_dispatch__(
             self, func: Any, types: Any, args: Any = (), kwargs: Any = None
         ) -> Any:
             assert "_local_scalar_dense" not in str(func)
             assert "nonzero" not in str(func)
+            assert "lift_fresh" not in str(func)  # torch.tensor of values of the host
             return func(*args, **(kwargs or {}))
 
     for name, kind in KINDS.items():
@@ -303,10 +380,12 @@ def test_advancing_never_reads_a_value_back_from_the_device(trial_of: MakeTrial)
             continue  # torch's CPU kernels read the step or the rate, which are the host's here
         training = start(trial_of(**({"name": "beta_vae"} | kind)))
         training.advance(1)
-        with NoReading():  # type: ignore[no-untyped-call]
+        with OnDevice():  # type: ignore[no-untyped-call]
             training.advance(2)
             with pytest.raises(AssertionError):
                 float(next(training.model.parameters()).sum())
+            with pytest.raises(AssertionError):
+                torch.tensor(1.0)
 
 
 def test_a_loss_that_is_not_finite_ends_the_trial_at_its_report(small_trial: MakeTrial) -> None:

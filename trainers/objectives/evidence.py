@@ -55,5 +55,5 @@ def reconstruction_per_image(
     model: VAE, output_BCHW: Tensor, images_BCHW: Tensor, trial: Trial
 ) -> tuple[Tensor, Mapping[str, Tensor]]:
     """The trial's loss summed over an image, mean over the batch; and the loss's own terms."""
-    loss = reconstruction_of(trial.reconstruction, model.log_sigma)
+    loss = reconstruction_of(trial.reconstruction, model.log_sigma, device=output_BCHW.device)
     return loss.loss(output_BCHW, images_BCHW).sum() / len(images_BCHW), loss.own
