@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from grids.document import DocumentError, Node
 from grids.fields import FieldError, declared_fields, instead, shown
 from grids.reports import GENERIC, REPORTS
-from grids.settings import Budget, Evaluate, Resources, memory_bytes
+from grids.settings import Budget, Evaluate, Resources, memory_bytes, pack_size
 
 BLOCKS = {
     "study": "name of the study and of its folder: letters, digits, '-', '_' and '.'",
@@ -86,6 +86,8 @@ def settings(cls: type[Settings], *nodes: Node | None) -> Settings:
             try:
                 if key == "memory":
                     values["memory_bytes"] = memory_bytes(entry.value)
+                elif key == "pack":
+                    values["pack"] = pack_size(entry.value)
                 elif key == "every" and isinstance(entry.value, dict):
                     values["every_by_metric"] = _every_by_metric(entry.value)
                 else:

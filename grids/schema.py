@@ -17,7 +17,7 @@ from grids.fields import Field, declared_fields
 from grids.measurement import Measurement
 from grids.metrics import CELL, METRICS
 from grids.reports import REPORTS
-from grids.settings import MEMORY_PATTERN, Budget, Evaluate, Resources
+from grids.settings import AUTO, MEMORY_PATTERN, MOST_PACKED, Budget, Evaluate, Resources
 from grids.trial import Trial
 
 FILE = Path(__file__).with_name("grid.schema.json")
@@ -109,6 +109,13 @@ def _settings(cls: type) -> Schema:
             "type": ["string", "null"],
             "pattern": MEMORY_PATTERN,
             "description": described.pop("memory_bytes")["description"] + ", as in 2GiB",
+        }
+    if "pack" in described:
+        sizes = {"type": "integer", "minimum": 1, "maximum": MOST_PACKED}
+        described["pack"] = {
+            "anyOf": [sizes, {"enum": [AUTO]}],
+            "description": described["pack"]["description"],
+            "default": 1,
         }
     if cls is Evaluate:
         by_metric = {"type": "integer", "minimum": 1}

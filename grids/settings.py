@@ -16,13 +16,23 @@ _MEMORY_UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 MEMORY_PATTERN = rf"^([0-9]{{1,6}}(?:\.[0-9]{{1,9}})?) ?({'|'.join(_MEMORY_UNITS)})$"
 
 
+MOST_PACKED = 16
+AUTO = "auto"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Resources:
-    """What one trial takes of a node while it runs."""
+    """What a process takes of a node while it runs a trial, or a pack of them."""
 
     gpus: Annotated[float, Valid(at_least=0), "GPUs a trial; a fraction shares one"] = 0.0
     cpus: Annotated[float, Valid(above=0), "CPUs a trial"] = 1.0
     memory_bytes: Annotated[int | None, Valid(at_least=1), "memory reserved for a trial"] = None
+    pack: Annotated[
+        int | None,
+        Valid(at_least=1, at_most=MOST_PACKED),
+        "trials that run beside each other in one process and share what is asked here",
+    ] = 1
+    """None is `auto` in a grid file: as many as a GPU makes most steps with; on a CPU 1."""
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -91,6 +101,19 @@ class Budget:
 
     def __post_init__(self) -> None:
         check_fields(self)
+
+
+def pack_size(value: object) -> int | None:
+    """A number of trials, or None of `auto`; raises FieldError."""
+    if value == AUTO:
+        return None
+    if type(value) is not int or not 1 <= value <= MOST_PACKED:
+        raise FieldError(
+            "pack",
+            f"is {shown(value)}; valid: {AUTO}, or an integer of at least 1 and at most "
+            f"{MOST_PACKED}",
+        )
+    return value
 
 
 def memory_bytes(text: object) -> int | None:

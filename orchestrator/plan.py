@@ -108,7 +108,9 @@ def make_plan(grid: Grid, out: Path, data: DataFolder) -> Plan:
 
 
 def seconds_a_step(out: Path, device: str) -> dict[tuple[object, ...], float]:
-    """Median train seconds a step by PACE, over all finished trials of all studies under `out`."""
+    """Median seconds a step by PACE, over all finished trials of all studies under `out`: of
+    training, or of a GPU as allocated, of which trials beside each other have a share each.
+    """
     frames = []
     for manifest in sorted(out.glob("*/manifest.json")):
         try:
@@ -119,7 +121,8 @@ def seconds_a_step(out: Path, device: str) -> dict[tuple[object, ...], float]:
     if not frames:
         return {}
     rows = pd.concat(frames)
-    pace = rows["train_seconds"] / rows["steps_done"].astype(float)
+    seconds = rows["train_seconds"].where(rows["gpu_hours"] == 0, 3600 * rows["gpu_hours"])
+    pace = seconds / rows["steps_done"].astype(float)
     median = pace.groupby([rows[name] for name in PACE], dropna=False).median()
     # A parameter that a part does not have is missing in the table, and None in a trial.
     return {

@@ -1,8 +1,8 @@
-"""What a process does with a unit of work: trials and measurements behind one interface."""
+"""What a process does with units of work: trials, packs and measurements behind one interface."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from orchestrator.measurement_run import MeasurementRun
 from orchestrator.trial_run import TrialRun
@@ -20,6 +20,6 @@ class Run(Protocol):
     def interrupt(self) -> None: ...
 
 
-def start(unit: Unit) -> Run:
-    """Opens the attempt at a unit; the work is done in `advance`."""
-    return MeasurementRun(unit) if unit.work == "measure" else TrialRun(unit)
+def start(unit: Unit, **clocks: Any) -> Run:
+    """Opens the attempt at a unit, with the clocks of its account; the work is in `advance`."""
+    return MeasurementRun(unit) if unit.work == "measure" else TrialRun(unit, **clocks)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from grids.data_folder import DataFolder
@@ -108,16 +109,37 @@ class Session:
         except OSError as trouble:
             logger.warning("cannot write down that a trial failed: %s", trouble)
 
+    def lost(self, units: Sequence[Unit], error: str) -> None:
+        """Their process ended without a result. Those of a pack that were finished by then, or
+        not begun, have lost no try; if none was begun, the process itself is what failed.
+        """
+        if len(units) > 1:
+            outcomes = self.folder.outcomes()
+            units = [u for u in units if outcomes.get(u.trial.trial_id) not in FINAL]
+            begun = [
+                unit
+                for unit in units
+                if len(self._attempts_at(unit.trial.trial_id)) > self.tries.of(unit.trial.trial_id)
+            ]
+            units = begun or units
+        for unit in units:
+            self.failed(unit, error)
+
     def _errors_of(self, trial_id: str) -> list[str]:
         """The tracebacks of the trial's attempts in this run, oldest first."""
+        rows = self._attempts_at(trial_id)
+        raised = rows.filter(pc.is_valid(rows["error"])).sort_by("started_at")
+        return [str(error) for error in raised["error"].to_pylist()]
+
+    def _attempts_at(self, trial_id: str) -> pa.Table:
+        """All attempts at the trial in this run."""
         with self._tables_lock:
             self.tables.refresh()
             rows = self.tables.table("attempts")
         own = pc.and_(
             pc.equal(rows["trial_id"], trial_id), pc.equal(rows["epoch"], self.lease.epoch)
         )
-        mine = rows.filter(pc.and_(own, pc.is_valid(rows["error"]))).sort_by("started_at")
-        return [str(error) for error in mine["error"].to_pylist()]
+        return rows.filter(pc.and_(own, pc.equal(rows["kind"], "trial")))
 
     def check_budget(self) -> None:
         """Closes admission once the ledger has reached the budget; running trials go on."""

@@ -7,6 +7,7 @@ work units; a unit that fails comes back in a later wave, after a pause, until i
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import secrets
@@ -23,9 +24,9 @@ from ray.tune.search.basic_variant import BasicVariantGenerator
 from grids.settings import Resources
 from orchestrator.metric_pool import MetricPool, PoolState
 from orchestrator.session import Session
-from orchestrator.trainer_actor import TrainerActor, bundle
+from orchestrator.trainer_actor import FAILURES, TrainerActor, bundle, name_of
 from orchestrator.tries import last_line
-from orchestrator.work import Unit
+from orchestrator.work import Unit, from_json, packs, to_json
 from results.lease import Fenced
 
 MAX_WAVE = 2000  # Tune's loop is linear in the trials that it remembers
@@ -47,10 +48,13 @@ TUNE_ENVIRONMENT = {
 
 
 class Admission(BasicVariantGenerator):
-    """An explicit list of units, handed out one by one while the session and `admit` agree."""
+    """An explicit list of packs of units, handed out one by one while the session and `admit`
+    agree."""
 
-    def __init__(self, units: Sequence[Unit], session: Session, admit: Callable[[], bool]) -> None:
-        super().__init__(points_to_evaluate=[{"unit": unit.to_json()} for unit in units])
+    def __init__(
+        self, packed: Sequence[Sequence[Unit]], session: Session, admit: Callable[[], bool]
+    ) -> None:
+        super().__init__(points_to_evaluate=[{"units": to_json(units)} for units in packed])
         self.session, self.admit = session, admit
 
     def next_trial(self) -> Any:
@@ -86,13 +90,18 @@ class Endings(tune.Callback):
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         if trial.last_result.get(tune.result.DONE):
-            self.done.append(Unit.from_json(trial.config["unit"]))
-            self.session.tries.succeeded()
+            failures = json.loads(trial.last_result[FAILURES])
+            for unit in from_json(trial.config["units"]):
+                if error := failures.get(unit.trial.trial_id):
+                    self.session.failed(unit, error)
+                else:
+                    self.done.append(unit)
+                    self.session.tries.succeeded()
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         if self.session.stop_reason is None:
-            unit = Unit.from_json(trial.config["unit"])
-            self.session.failed(unit, str(trial.get_error() or VANISHED))
+            units = from_json(trial.config["units"])
+            self.session.lost(units, str(trial.get_error() or VANISHED))
 
 
 def run_sweep(
@@ -115,7 +124,7 @@ def run_sweep(
             if tries := session.tries.most(units):
                 # Jitter, so that many trials do not come back at once.
                 session.pause(pause_seconds * 2.0 ** (tries - 1) * random.uniform(0.75, 1.25))
-            _run_wave(session, units, actor, admit=pool.admits)
+            _run_wave(session, units, actor, places=placement.slots, admit=pool.admits)
             session.publish()
         elif pool.works_on({part.label for part in session.queue.waiting()}):
             session.pause(0.5)
@@ -132,18 +141,21 @@ def _run_wave(
     session: Session,
     units: Sequence[Unit],
     actor: type[TrainerActor],
+    *,
+    places: int,
     admit: Callable[[], bool],
 ) -> None:
     endings = Endings(session)
+    packed = packs(units, session.tries.of, places)
     with tempfile.TemporaryDirectory(prefix="latentgrid-tune-") as scratch:
         tune.Tuner(
             actor,
-            param_space={"unit": None},
+            param_space={"units": None},
             tune_config=TuneConfig(
-                search_alg=Admission(units, session, admit),
-                num_samples=len(units),
+                search_alg=Admission(packed, session, admit),
+                num_samples=len(packed),
                 reuse_actors=True,
-                trial_name_creator=lambda t: Unit.from_json(t.config["unit"]).trial.trial_id,
+                trial_name_creator=lambda t: name_of(from_json(t.config["units"])),
                 trial_dirname_creator=lambda t: t.trial_id,
             ),
             run_config=RunConfig(

@@ -1,4 +1,4 @@
-"""The Tune trainable: one actor that runs trial after trial.
+"""The Tune trainable: one actor that runs trial after trial, or pack after pack.
 
 Actors are reused, since starting a process and importing torch costs as much as a short trial. An
 actor's name in Ray's dashboard is its study; which trial it runs is told by a task of the trial's
@@ -8,7 +8,9 @@ name on it, since Ray fixes an actor's name when it starts.
 from __future__ import annotations
 
 import faulthandler
+import json
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import ray
@@ -16,41 +18,51 @@ from ray import tune
 from ray.tune import PlacementGroupFactory
 
 from grids.settings import Resources
+from orchestrator.pack_run import HANG_SECONDS, PackRun
 from orchestrator.runs import Run, start
-from orchestrator.work import Unit
+from orchestrator.work import Unit, from_json
 
 STEP_SECONDS = 1.5  # Tune kills an actor that takes much longer to answer a stop
-HANG_SECONDS = 1800.0
+FAILURES = "failures"
 
 
 def bundle(resources: Resources) -> dict[str, float]:
-    """What one trial asks of Ray."""
+    """What one process asks of Ray."""
     asked = {"CPU": resources.cpus, "GPU": resources.gpus, "memory": resources.memory_bytes or 0}
     return {name: amount for name, amount in asked.items() if amount}
 
 
+def name_of(units: Sequence[Unit]) -> str:
+    """As it stands in Ray's dashboard, and as Tune calls it."""
+    first, *others = (unit.trial.trial_id for unit in units)
+    return f"{first}-and-{len(others)}-more" if others else first
+
+
 class TrainerActor(tune.Trainable):
-    """`config["unit"]` is a Unit as JSON. A subclass may put another training in its place."""
+    """`config["units"]` are Units as JSON. A subclass may put another training in their place.
+
+    A result's FAILURES are tracebacks by trial id, of a pack that goes on without them.
+    """
 
     make_run = staticmethod(start)
     study = ""  # for the name of an actor whose set-up fails
 
     def setup(self, config: dict[str, Any]) -> None:
-        self.study = Unit.from_json(config["unit"]).study
-        self.run: Run | None = None
+        self.study = from_json(config["units"])[0].study
+        self.run: Run | PackRun | None = None
         self.reset_config(config)
 
     @classmethod
     def default_resource_request(cls, config: dict[str, Any]) -> PlacementGroupFactory:
-        return PlacementGroupFactory([bundle(Unit.from_json(config["unit"]).resources)])
+        return PlacementGroupFactory([bundle(from_json(config["units"])[0].resources)])
 
     def __repr__(self) -> str:
         return f"latentgrid {self.study}"
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self.unit = Unit.from_json(new_config["unit"])
+        self.units = from_json(new_config["units"])
         self.run = None  # the trial before is closed; its model goes before the next one comes
-        name = f"{self.unit.study}/{self.unit.trial.trial_id}"
+        name = f"{self.study}/{name_of(self.units)}"
         ray.get_runtime_context().current_actor.announce.options(name=name).remote()
         return True
 
@@ -62,11 +74,21 @@ class TrainerActor(tune.Trainable):
         faulthandler.dump_traceback_later(HANG_SECONDS, exit=True, file=sys.stderr)
         try:
             if self.run is None:
-                self.run = self.make_run(self.unit)
+                alone = len(self.units) == 1
+                self.run = (
+                    self.make_run(self.units[0])
+                    if alone
+                    else PackRun(self.units, make_run=self.make_run)
+                )
             finished = self.run.advance(STEP_SECONDS)
         finally:
             faulthandler.cancel_dump_traceback_later()
-        return {"steps_done": self.run.step, tune.result.DONE: finished}
+        failures = self.run.failures if isinstance(self.run, PackRun) else {}
+        return {
+            "steps_done": self.run.step,
+            FAILURES: json.dumps(failures),
+            tune.result.DONE: finished,
+        }
 
     def cleanup(self) -> None:
         if self.run is not None:

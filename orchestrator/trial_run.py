@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import io
 import shutil
+import threading
 import time
 import traceback
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +23,7 @@ import torch
 from grids.data_folder import DataFolder
 from grids.datasets import Images
 from grids.metrics import CELL, METRICS
+from grids.settings import Resources
 from grids.trial import Trial
 from orchestrator import checkpoints, machine
 from orchestrator.codes import codes_of, fixed_codes, latents_of
@@ -53,12 +56,13 @@ class TrialRun:
         *,
         make_training: Callable[..., Training] = Training,
         clock: Callable[[], float] = time.monotonic,
+        cpu_clock: Callable[[], float] = time.process_time,
+        share_clock: Callable[[], float] | None = None,
     ) -> None:
         assert isinstance(unit.trial, Trial)
         self.unit, self.trial, self.folder = unit, unit.trial, unit.folder
         self.make_training, self.clock = make_training, clock
-        use_cuda = unit.resources.gpus > 0 and torch.cuda.is_available()
-        self.device = torch.device("cuda" if use_cuda else "cpu")
+        self.device = device_of(unit.resources)
         self.device_kind = machine.device_kind(self.device.type)
         self.training: Training | None = None
         self.curves: list[dict[str, Any]] = []
@@ -82,6 +86,8 @@ class TrialRun:
             start_step=self.step,
             resumed_from=self.checkpoint.attempt_id,
             clock=clock,
+            cpu_clock=cpu_clock,
+            share_clock=share_clock,
         )
         self.log.write(f"attempt {self.attempt.attempt_id} to {unit.work} on {self.device_kind}")
 
@@ -176,6 +182,8 @@ class TrialRun:
             due = self.step + steps == next_report(self.trial, self.step)
             self.training.advance(steps)
             terms = self.training.report() if due else None
+            if self.device.type == "cuda":
+                torch.cuda.current_stream().synchronize()  # else the pace would be the host's
         self.seconds_per_step = max((self.clock() - started) / steps, 1e-6)
         if terms is not None:
             self.curves.append({"trial_id": self.trial.trial_id, "step": self.step, **terms})
@@ -286,16 +294,33 @@ class TrialRun:
         self.last_checkpoint = self.clock()
 
 
-_opened: dict[tuple[Images, DataFolder, torch.device], Dataset] = {}
+_opening = threading.Lock()
+_opened: weakref.WeakValueDictionary[Any, Dataset] = weakref.WeakValueDictionary()
+_last: list[Dataset] = []
 
 
 def opened(parameters: Images, data: DataFolder, device: torch.device) -> Dataset:
-    """The dataset; kept for the next trial of this process, as a copy to a GPU takes a while."""
+    """The dataset, which all trials of this process share. The last one is kept for the next
+    trial, as a copy to a GPU takes a while.
+    """
     key = parameters, data, device
-    if key not in _opened:
-        _opened.clear()  # first: a GPU may not hold two
-        _opened[key] = make_dataset(parameters, data, device)
-    return _opened[key]
+    with _opening:
+        dataset = _opened.get(key)
+        if dataset is None:
+            _last.clear()  # first: a GPU may not hold one more than is needed
+            dataset = _opened[key] = make_dataset(parameters, data, device)
+            if device.type == "cuda":
+                # What it keeps on the device is there before another stream reads it.
+                first = torch.zeros(1, len(dataset.factor_sizes), dtype=torch.int64, device=device)
+                dataset.images(first, torch.zeros(1, dtype=torch.int64, device=device))
+                torch.cuda.synchronize(device)
+        _last[:] = [dataset]
+        return dataset
+
+
+def device_of(resources: Resources) -> torch.device:
+    use_cuda = resources.gpus > 0 and torch.cuda.is_available()
+    return torch.device("cuda" if use_cuda else "cpu")
 
 
 def _npz(savez: Callable[..., None], arrays: dict[str, Any]) -> bytes:

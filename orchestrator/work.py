@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Set
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,12 +15,15 @@ from grids.load import Grid
 from grids.measurement import Measurement
 from grids.metrics import CELL
 from grids.metrics import METRICS as TAKEN
-from grids.settings import Evaluate, Resources
+from grids.settings import MOST_PACKED, Evaluate, Resources
 from grids.trial import Trial
 from metrics import METRICS
 from results.store import StudyFolder
 
 Work = Literal["train", "encode", "measure"]
+
+# Of a pack of 16, four trials after another: enough to keep it full, few enough to wait for.
+MOST_IN_A_PROCESS = 4 * MOST_PACKED
 
 # What one score is identified by, apart from the score's own name: a metric may give several.
 ScoreKey = tuple[str, int, str, str, int, str, int]
@@ -60,9 +64,8 @@ class Unit:
     def folder(self) -> StudyFolder:
         return StudyFolder(self.root, self.epoch)
 
-    def to_json(self) -> str:
-        """One flat string: Tune silently alters nested configurations."""
-        fields = {
+    def to_dict(self) -> dict[str, Any]:
+        return {
             "work": self.work,
             "study": self.study,
             "root": str(self.root),
@@ -73,12 +76,10 @@ class Unit:
             "evaluate": asdict(self.evaluate),
             "code_version": self.code_version,
         }
-        return json.dumps(fields, sort_keys=True)
 
     @classmethod
-    def from_json(cls, text: str) -> Unit:
-        fields = json.loads(text)
-        evaluate = fields["evaluate"]
+    def from_dict(cls, fields: Mapping[str, Any]) -> Unit:
+        evaluate = dict(fields["evaluate"])
         for name in ("metrics", "representations"):
             evaluate[name] = tuple(evaluate[name])
         evaluate["every_by_metric"] = tuple(map(tuple, evaluate["every_by_metric"]))
@@ -95,6 +96,37 @@ class Unit:
             evaluate=Evaluate(**evaluate),
             code_version=fields["code_version"],
         )
+
+
+def to_json(units: Sequence[Unit]) -> str:
+    """One flat string: Tune silently alters nested configurations."""
+    return json.dumps([unit.to_dict() for unit in units], sort_keys=True)
+
+
+def from_json(text: str) -> list[Unit]:
+    return [Unit.from_dict(fields) for fields in json.loads(text)]
+
+
+def packs(units: Sequence[Unit], tried: Callable[[str], int], places: int) -> list[list[Unit]]:
+    """The units as processes run them, in their order: one by one, or in packs.
+
+    Trials of one precision share a process, at most MOST_IN_A_PROCESS, and fewer where `places`
+    processes at once would otherwise have nothing to do. What has failed before runs alone, so that
+    it takes no other trial with it again.
+    """
+    together: dict[tuple[object, ...], list[Unit]] = {}
+    for unit in units:
+        alone = unit.resources.pack == 1 or unit.work != "train" or tried(unit.trial.trial_id) > 0
+        precision = unit.trial.precision if isinstance(unit.trial, Trial) else None
+        key = (unit.trial.trial_id,) if alone else (unit.resources, precision)
+        together.setdefault(key, []).append(unit)
+    found: list[list[Unit]] = []
+    for group in together.values():
+        fair = math.ceil(len(group) / max(1, places))
+        smallest = min(group[0].resources.pack or MOST_PACKED, len(group))
+        length = min(max(fair, smallest), MOST_IN_A_PROCESS)
+        found += [group[first : first + length] for first in range(0, len(group), length)]
+    return found
 
 
 def due_metrics(step: int, steps: int, evaluate: Evaluate) -> list[str]:

@@ -48,12 +48,15 @@ class Attempt:
         clock: Callable[[], float],
         now: Callable[[], dt.datetime],
         cpu_clock: Callable[[], float],
+        share_clock: Callable[[], float] | None,
     ) -> None:
         self.attempt_id: str = static["attempt_id"]
         self._folder = folder
         self._static = static
         self._clock, self._now, self._cpu_clock = clock, now, cpu_clock
         self._opened, self._opened_cpu = clock(), cpu_clock()
+        self._share_clock = share_clock
+        self._opened_share = 0.0 if share_clock is None else share_clock()
         self._seconds = dict.fromkeys(STAGES, 0.0)
         self._stage: tuple[str, float] | None = None
         self._beaten = self._opened
@@ -75,10 +78,13 @@ class Attempt:
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], dt.datetime] = utc_now,
         cpu_clock: Callable[[], float] = time.process_time,
+        share_clock: Callable[[], float] | None = None,
     ) -> Attempt:
         """Open the account before work starts.
 
         kind: "trial" or "score". gpu_share, cpus: what is allocated to this process run as a whole.
+        share_clock: where the process has other attempts beside this one, the seconds of it that
+        are this one's; what is written down is then its mean share of gpu_share and cpus.
         start_step, resumed_from: the step of the checkpoint it continues, and the attempt that
         wrote it.
         """
@@ -103,6 +109,7 @@ class Attempt:
             clock,
             now,
             cpu_clock,
+            share_clock,
         )
         attempt._write("open", {}, durable=True)
         return attempt
@@ -152,13 +159,18 @@ class Attempt:
         return self._seconds | {name: self._seconds[name] + self._clock() - since}
 
     def _progress(self, steps_done: int) -> dict[str, Any]:
-        return {
+        wall_seconds = self._clock() - self._opened
+        progress = {
             "ended_at": self._now().isoformat(),
             "steps_done": steps_done,
             "seconds": self._stage_seconds(),
-            "wall_seconds": self._clock() - self._opened,
+            "wall_seconds": wall_seconds,
             "cpu_seconds": self._cpu_clock() - self._opened_cpu,
         }
+        if self._share_clock is not None and wall_seconds > 0:
+            share = (self._share_clock() - self._opened_share) / wall_seconds
+            progress |= {name: share * self._static[name] for name in ("gpu_share", "cpus")}
+        return progress
 
     def _write(self, part: str, progress: dict[str, Any], *, durable: bool) -> None:
         content = {"schema_version": SCHEMA_VERSION, **self._static, **progress}

@@ -289,7 +289,12 @@ BAD = {
     "unknown setting": (
         "cpus: 2",
         "cpu: 2",
-        "13:25: unknown key of resources 'cpu'; did you mean cpus? valid: gpus, cpus, memory",
+        "13:25: unknown key of resources 'cpu'; did you mean cpus? valid: gpus, cpus, memory, pack",
+    ),
+    "pack of none": (
+        "memory: 2GiB",
+        "pack: 0",
+        "13:40: pack is 0; valid: auto, or an integer of at least 1 and at most 16",
     ),
     "memory without unit": (
         "2GiB",

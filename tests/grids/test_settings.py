@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from grids.parts import METRICS
-from grids.settings import Budget, Evaluate, Resources, memory_bytes
+from grids.settings import Budget, Evaluate, Resources, memory_bytes, pack_size
 
 
 @pytest.mark.parametrize(
@@ -30,8 +30,19 @@ def test_a_fraction_of_one_gpu_or_whole_gpus() -> None:
         Resources(gpus=1.5)
 
 
+@pytest.mark.parametrize(("value", "size"), [(1, 1), (16, 16), ("auto", None)])
+def test_a_pack_is_a_number_of_trials_or_found_out(value: object, size: int | None) -> None:
+    assert pack_size(value) == size
+
+
+@pytest.mark.parametrize("value", [0, 17, 1.0, True, None, "Auto", "4"])
+def test_other_packs_are_refused(value: object) -> None:
+    with pytest.raises(ValueError, match="^pack is .*; valid: auto, or an integer of at least 1"):
+        pack_size(value)
+
+
 def test_nothing_said_is_one_cpu_no_scores_and_no_limit() -> None:
-    assert dataclasses.astuple(Resources()) == (0.0, 1.0, None)
+    assert dataclasses.astuple(Resources()) == (0.0, 1.0, None, 1)
     assert dataclasses.astuple(Evaluate()) == ((), None, (), "fast", "full", ("mean",), 0, False)
     assert dataclasses.astuple(Budget()) == (None, None)
 

@@ -123,6 +123,43 @@ def test_a_killed_trial_worker_costs_an_attempt_and_no_row(
     assert attempts[attempts["outcome"] == "lost"]["lower_bound"].all()
 
 
+def test_a_killed_pack_loses_no_row_and_its_trials_are_tried_again_alone(
+    tiny_grid: Any, tmp_path: Path, run: Any, same: Any
+) -> None:
+    grid = tiny_grid(steps=40, seeds="[0, 1, 2, 3, 4, 5]", more="resources: {pack: 2, cpus: 2}")
+
+    def kill_the_pack(session: Session) -> None:
+        def training() -> Any:
+            attempts = session.frames().attempts
+            found = attempts[(attempts["kind"] == "trial") & (attempts["outcome"] == "running")]
+            return found["pid"].tolist() if len(found) == 2 else []
+
+        first, second = wait_for(training)
+        assert first == second
+        os.kill(first, signal.SIGKILL)
+
+    run(grid, tmp_path / "a")
+    root = run(grid, tmp_path / "b", disturbed(kill_the_pack, actor=SlowActor)).folder.root
+    same(tmp_path / "a" / "tiny", root)
+    trained = load(root).attempts.query("kind == 'trial'")
+    assert trained["outcome"].value_counts().to_dict() == {"completed": 6, "lost": 2}
+    again = trained[trained["trial_id"].isin(trained.query("outcome == 'lost'")["trial_id"])]
+    assert set(again.query("outcome == 'completed'")["cpus"]) == {2.0}  # all that the process has
+
+
+def test_a_trial_of_a_pack_that_raises_is_tried_again_and_ends_failed_alone(
+    tiny_grid: Any, tmp_path: Path, run: Any
+) -> None:
+    grid = tiny_grid(seeds="[0, 1, 3]", more="resources: {pack: 3}")
+    execute = functools.partial(fast_sweep, actor=MisbehavingActor)
+    frames = load(run(grid, tmp_path, execute).folder.root)
+    status = frames.trials.set_index("seed")["status"].to_dict()
+    assert status == {0: "completed", 1: "failed", 3: "completed"}
+    assert "RuntimeError: no such kernel" in frames.trials.set_index("seed").loc[1, "error"]
+    tries = frames.attempts[frames.attempts["trial_id"] == grid.trials[1].trial_id]
+    assert tries["outcome"].tolist() == ["failed"] * 3
+
+
 @pytest.mark.parametrize("for_good", [False, True], ids=["SIGKILL", "ray.kill"])
 def test_a_killed_metric_pool_loses_no_score(
     tiny_grid: Any, tmp_path: Path, run: Any, same: Any, for_good: bool

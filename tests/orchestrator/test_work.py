@@ -4,7 +4,15 @@ from pathlib import Path
 from typing import Any
 
 from grids.data_folder import DataFolder
-from orchestrator.work import Unit, missing_units, wanted_scores
+from orchestrator.work import (
+    MOST_IN_A_PROCESS,
+    Unit,
+    from_json,
+    missing_units,
+    packs,
+    to_json,
+    wanted_scores,
+)
 from results.store import StudyFolder
 
 
@@ -39,8 +47,59 @@ def test_a_unit_survives_the_trip_through_json(tiny_grid: Any, tmp_path: Path) -
         code_files=set(),
         code_version="test",
     )
-    assert Unit.from_json(unit.to_json()) == unit
+    assert from_json(to_json([unit, unit])) == [unit, unit]
     assert unit.resources.gpus == 0.25 and unit.resources.memory_bytes == 2**30
+
+
+def units_of(grid: Any, tmp_path: Path) -> list[Unit]:
+    return missing_units(
+        grid,
+        StudyFolder(tmp_path / "s", epoch=1),
+        data=DataFolder(tmp_path / "data"),
+        outcomes={},
+        scored=set(),
+        code_files=set(),
+        code_version="test",
+    )
+
+
+def seeds_of(packed: list[list[Unit]]) -> list[list[int]]:
+    return [[unit.trial.seed for unit in units] for units in packed]
+
+
+def test_without_packs_each_unit_is_alone(tiny_grid: Any, tmp_path: Path) -> None:
+    units = units_of(tiny_grid(seeds="[0, 1, 2]"), tmp_path)
+    assert packs(units, lambda trial_id: 0, places=1) == [[unit] for unit in units]
+
+
+def test_packs_are_spread_over_the_places_and_are_full(tiny_grid: Any, tmp_path: Path) -> None:
+    units = units_of(tiny_grid(seeds=list(range(10)), more="resources: {pack: 2}"), tmp_path)
+    spread = seeds_of(packs(units, lambda trial_id: 0, places=3))
+    assert spread == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    many_places = seeds_of(packs(units, lambda trial_id: 0, places=100))
+    assert many_places == [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9]]
+
+
+def test_a_pack_whose_size_is_found_on_the_device_may_get_the_largest(
+    tiny_grid: Any, tmp_path: Path
+) -> None:
+    grid = tiny_grid(seeds=list(range(200)), more="resources: {pack: auto}")
+    lengths = [len(each) for each in packs(units_of(grid, tmp_path), lambda t: 0, places=1)]
+    assert lengths == [MOST_IN_A_PROCESS] * 3 + [8]
+    lengths = [len(each) for each in packs(units_of(grid, tmp_path), lambda t: 0, places=100)]
+    assert lengths == [16] * 12 + [8]
+
+
+def test_what_failed_before_runs_alone_and_precisions_do_not_mix(
+    tiny_grid: Any, tmp_path: Path
+) -> None:
+    grid = tiny_grid(seeds="[0, 1, 2]\n  precision: [fp32, bf16]", more="resources: {pack: 4}")
+    units = units_of(grid, tmp_path)
+    failed = units[0].trial.trial_id
+    packed = packs(units, lambda trial_id: int(trial_id == failed), places=1)
+    assert [len(each) for each in packed] == [1, 3, 2]
+    assert packed[0] == [units[0]]
+    assert all(len({unit.trial.precision for unit in each}) == 1 for each in packed)
 
 
 def test_failed_trials_are_missing_and_finished_ones_are_not(

@@ -1,0 +1,153 @@
+"""A pack: trials beside each other in one process, each what it would be alone.
+
+Every place of the pack is a thread that runs one trial after another, on a stream of the device of
+its own. Whatever waits (for the device, for a disk, for a report) waits alone, and what one trial
+raises ends that trial alone.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from grids.trial import Trial
+from orchestrator.process import prepare_for_training
+from orchestrator.runs import Run, start
+from orchestrator.trial_run import device_of, opened
+from orchestrator.work import Unit
+from results.lease import Fenced
+from trainers.pack import best_size, on_stream, stream_of
+
+ADVANCE_SECONDS = 1.0  # how long an interruption waits for a thread
+HANG_SECONDS = 1800.0
+
+
+class Meter:
+    """The seconds that each of those who share have had: time divided by how many they were."""
+
+    def __init__(self, sharing: int, clock: Callable[[], float]) -> None:
+        self._sharing, self._clock = sharing, clock
+        self._since, self._seconds = clock(), 0.0
+        self._lock = threading.Lock()
+
+    def seconds(self) -> float:
+        with self._lock:
+            return self._until_now()
+
+    def leave(self) -> None:
+        with self._lock:
+            self._seconds = self._until_now()
+            self._since = self._clock()
+            self._sharing -= 1
+
+    def _until_now(self) -> float:
+        return self._seconds + (self._clock() - self._since) / max(1, self._sharing)
+
+
+class PackRun:
+    """A Run of several units of training. `failures` are tracebacks by trial id."""
+
+    def __init__(
+        self,
+        units: Sequence[Unit],
+        *,
+        make_run: Callable[..., Run] = start,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.units, self.make_run, self.clock = units, make_run, clock
+        self.failures: dict[str, str] = {}
+        self._waiting = deque(units)
+        self._steps = dict.fromkeys((unit.trial.trial_id for unit in units), 0)
+        self._answered: dict[int, float] = {}
+        self._threads: list[threading.Thread] = []
+        self._stop = threading.Event()
+        self._fenced: Fenced | None = None
+
+    @property
+    def step(self) -> int:
+        """Steps of all its trials."""
+        return sum(self._steps.values())
+
+    def advance(self, seconds: float) -> bool:
+        """Lets the threads work for so long; True once no trial is left.
+
+        Raises `Fenced` when a newer driver has taken the study over, RuntimeError when a trial has
+        not answered for half an hour.
+        """
+        if not self._threads:
+            self._begin()
+        deadline = self.clock() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - self.clock()))
+        if self._fenced is not None:
+            raise self._fenced
+        working = [thread for thread in self._threads if thread.is_alive()]
+        if working and self.clock() - min(self._answered.values()) > HANG_SECONDS:
+            faulthandler.dump_traceback(sys.stderr)
+            raise RuntimeError(f"a trial of the pack has not answered for {HANG_SECONDS:g} s")
+        return not working
+
+    def interrupt(self) -> None:
+        """Ends all trials as `TrialRun.interrupt` does; those that wait are not begun."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(HANG_SECONDS)
+
+    def _begin(self) -> None:
+        size = min(self._size(), len(self.units))
+        self._meter = Meter(size, self.clock)
+        for place in range(size):
+            self._answered[place] = self.clock()
+            # A daemon: a trial that hangs does not keep the process.
+            thread = threading.Thread(target=self._work, args=(place,), daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _size(self) -> int:
+        first = self.units[0]
+        if first.resources.pack is not None:
+            return first.resources.pack
+        assert isinstance(first.trial, Trial)
+        device = device_of(first.resources)
+        if device.type == "cpu":
+            return 1
+        prepare_for_training()
+        dataset = opened(first.trial.dataset, first.data, device)
+        return best_size(first.trial, dataset, device, self.clock)
+
+    def _work(self, place: int) -> None:
+        device = device_of(self.units[0].resources)
+        try:
+            with on_stream(stream_of(device)):
+                while not self._stop.is_set() and self._waiting:
+                    try:
+                        unit = self._waiting.popleft()
+                    except IndexError:  # another thread was first
+                        return
+                    self._run(unit, place)
+        finally:
+            self._answered[place] = float("inf")
+            self._meter.leave()
+
+    def _run(self, unit: Unit, place: int) -> None:
+        trial_id = unit.trial.trial_id
+        try:
+            run = self.make_run(unit, cpu_clock=time.thread_time, share_clock=self._meter.seconds)
+            finished = False
+            while not finished:
+                finished = run.advance(ADVANCE_SECONDS)
+                self._answered[place] = self.clock()
+                self._steps[trial_id] = run.step
+                if self._stop.is_set() and not finished:
+                    run.interrupt()
+                    return
+        except Fenced as fenced:
+            self._fenced = fenced
+            self._stop.set()
+        except Exception:
+            self.failures[trial_id] = traceback.format_exc()
