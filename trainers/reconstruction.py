@@ -16,7 +16,8 @@ from trainers.box_blur import mse_boxblur
 
 
 class Reconstruction(NamedTuple):
-    """`loss(output, target)` per element; `mean_image(output)` is on the target's scale."""
+    """`loss(output, target)`, summed over all elements; `mean_image(output)` is on the target's
+    scale."""
 
     loss: Callable[[Tensor, Tensor], Tensor]
     mean_image: Callable[[Tensor], Tensor]
@@ -81,13 +82,13 @@ def _mse(
     part: parts.Reconstruction, log_sigma: Tensor | None, device: torch.device | None
 ) -> Reconstruction:
     activation = ACTIVATIONS[part.activation]
-    return Reconstruction(lambda output, target: mse(activation(output), target), activation)
+    return Reconstruction(lambda output, target: mse(activation(output), target).sum(), activation)
 
 
 def _bernoulli(
     part: parts.Reconstruction, log_sigma: Tensor | None, device: torch.device | None
 ) -> Reconstruction:
-    return Reconstruction(bernoulli, torch.sigmoid)
+    return Reconstruction(lambda output, target: bernoulli(output, target).sum(), torch.sigmoid)
 
 
 def _gaussian(
@@ -99,7 +100,7 @@ def _gaussian(
         # Filled in on the device: nothing is copied to it inside a captured step.
         log_sigma = torch.full((), math.log(part.sigma), dtype=torch.float64, device=device)
     return Reconstruction(
-        lambda output, target: gaussian(activation(output), target, log_sigma),
+        lambda output, target: gaussian(activation(output), target, log_sigma).sum(),
         activation,
         {"sigma": torch.exp(log_sigma)},
     )

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from trainers.models.transposed import TransposedConvolution
+
 
 class VAE(nn.Module):
     """B batch, C channels, H, W image size, Z latents. Both halves give float32 or wider, whatever
@@ -59,7 +61,7 @@ def upconvolutions(channels: Sequence[int]) -> nn.Sequential:
     """Transposed 4x4 convolutions of stride 2 from channels[0] x 4 x 4, a ReLU but for the last."""
     layers: list[nn.Module] = [nn.Unflatten(1, (channels[0], 4, 4))]
     for before, after in zip(channels, channels[1:], strict=False):
-        layers += [nn.ConvTranspose2d(before, after, 4, stride=2, padding=1), nn.ReLU(True)]
+        layers += [TransposedConvolution(before, after), nn.ReLU(True)]
     return nn.Sequential(*layers[:-1])
 
 

@@ -56,4 +56,4 @@ def reconstruction_per_image(
 ) -> tuple[Tensor, Mapping[str, Tensor]]:
     """The trial's loss summed over an image, mean over the batch; and the loss's own terms."""
     loss = reconstruction_of(trial.reconstruction, model.log_sigma, device=output_BCHW.device)
-    return loss.loss(output_BCHW, images_BCHW).sum() / len(images_BCHW), loss.own
+    return loss.loss(output_BCHW, images_BCHW) / len(images_BCHW), loss.own
