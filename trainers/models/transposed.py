@@ -53,7 +53,7 @@ class _Transposed(torch.autograd.Function):
         gradient = gradient.contiguous(memory_format=torch.channels_last)
         return (
             F.conv2d(gradient, weight_IO44, stride=2, padding=1),
-            conv2d_weight(gradient, weight_IO44.shape, x_BIHW, stride=2, padding=1),
+            conv2d_weight(gradient, weight_IO44.shape, x_BIHW, stride=2, padding=1),  # type: ignore[no-untyped-call]
             gradient.sum(dim=(0, 2, 3)),
         )
 
