@@ -22,10 +22,10 @@ from torch import Tensor
 
 from grids import parts
 from grids.trial import Trial
-from orchestrator.process import prepare_for_training
 from trainers import make_dataset
 from trainers.box_blur import box_blur
 from trainers.fit import Training
+from trainers.process import prepare_for_training
 
 ALLOWED_RATIO = 1.15
 BATCH_SIZE, RADIUS, BLOCKS, STEPS_PER_BLOCK = 64, 31, 12, 5

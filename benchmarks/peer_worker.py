@@ -96,9 +96,9 @@ def our_training(framework: str, precision: str) -> Callable[[int], None]:
     """This project, in a process set up as for its trials; runs the given steps."""
     from grids import parts
     from grids.trial import Trial
-    from orchestrator.process import prepare_for_training
     from trainers import make_dataset
     from trainers.fit import Training
+    from trainers.process import prepare_for_training
 
     prepare_for_training()
     trial = Trial(

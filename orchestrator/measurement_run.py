@@ -16,7 +16,6 @@ import torch
 
 from grids.measurement import Measurement
 from orchestrator import machine
-from orchestrator.process import prepare_for_training
 from orchestrator.trial_log import TrialLog
 from orchestrator.work import Unit
 from results.lease import Fenced
@@ -25,6 +24,7 @@ from results.schema import DISTANCES
 from results.store import trial_record_name
 from trainers import make_dataset
 from trainers.distances import FactorDistances, Measuring
+from trainers.process import prepare_for_training
 
 
 class MeasurementRun:

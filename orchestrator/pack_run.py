@@ -16,12 +16,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from grids.trial import Trial
-from orchestrator.process import prepare_for_training
 from orchestrator.runs import Run, start
 from orchestrator.trial_run import device_of, opened
 from orchestrator.work import Unit
 from results.lease import Fenced
 from trainers.pack import best_size, on_stream, stream_of
+from trainers.process import prepare_for_training
 
 ADVANCE_SECONDS = 1.0  # how long an interruption waits for a thread
 HANG_SECONDS = 1800.0

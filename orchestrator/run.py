@@ -92,6 +92,11 @@ def _run(
     signals: Signals,
     execute: Callable[[Session], None],
 ) -> Session:
+    from orchestrator.bf16_check import slow_bf16
+
+    on_cpus = zip(grid.trials, grid.resources, strict=True)
+    if warning := slow_bf16(trial for trial, resources in on_cpus if not resources.gpus):
+        console.print(f"warning: {warning}", soft_wrap=True)
     with _progress(console) as each:
         with study_session(grid, folder, data=data, waiting=console.print, each=each) as session:
             signals.attach(session)

@@ -26,8 +26,8 @@ from grids.metrics import CELL, METRICS
 from grids.settings import Resources
 from grids.trial import Trial
 from orchestrator import checkpoints, machine
+from orchestrator.bf16_check import slow_bf16
 from orchestrator.codes import codes_of, fixed_codes, latents_of
-from orchestrator.process import prepare_for_training
 from orchestrator.trial_log import TrialLog
 from orchestrator.work import Unit, due_metrics
 from results.lease import Fenced
@@ -37,6 +37,7 @@ from trainers import make_dataset
 from trainers.datasets.dataset import Dataset
 from trainers.fit import Training, finite, next_report
 from trainers.pictures import pictures
+from trainers.process import prepare_for_training
 
 CHECKPOINT_SECONDS = 60.0
 CHECKPOINT_SECONDS_BEFORE_CODES = 10.0  # encoding may take long, and may fail
@@ -142,6 +143,8 @@ class TrialRun:
     def _prepare(self) -> None:
         with self.attempt.stage("prepare"):
             prepare_for_training()
+            if self.device.type == "cpu" and (warning := slow_bf16([self.trial])):
+                self.log.write(warning)
             self.dataset = opened(self.trial.dataset, self.unit.data, self.device)
             training = self.make_training(self.trial, self.dataset, self.device)
             if self.unit.work == "encode":

@@ -151,7 +151,7 @@ def test_color_dsprites_are_trained_on_from_the_prepared_sprites(
 MEASURE = """
 import resource
 from grids import datasets, parts
-from orchestrator.process import prepare_for_training
+from trainers.process import prepare_for_training
 from trainers import make_dataset
 from trainers.distances import Measuring
 

@@ -50,12 +50,19 @@ class _Transposed(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x_BIHW, weight_IO44 = ctx.saved_tensors
-        gradient = gradient.contiguous(memory_format=torch.channels_last)
+        gradient = channels_last(gradient)
         return (
             F.conv2d(gradient, weight_IO44, stride=2, padding=1),
             conv2d_weight(gradient, weight_IO44.shape, x_BIHW, stride=2, padding=1),  # type: ignore[no-untyped-call]
             gradient.sum(dim=(0, 2, 3)),
         )
+
+
+def channels_last(values_BCHW: Tensor) -> Tensor:
+    """In channels_last order by its strides, too, where one channel leaves them open."""
+    batch, channels, rows, columns = values_BCHW.shape
+    values_BN = values_BCHW.permute(0, 2, 3, 1).flatten(1)
+    return values_BN.view(batch, rows, columns, channels).permute(0, 3, 1, 2)
 
 
 def by_depth_to_space(x_BIHW: Tensor, weight_IO44: Tensor, bias_O: Tensor) -> Tensor:

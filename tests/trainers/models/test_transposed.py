@@ -4,7 +4,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from trainers.models.transposed import FEW_CHANNELS, TransposedConvolution, by_depth_to_space
+from trainers.models.transposed import (
+    FEW_CHANNELS,
+    TransposedConvolution,
+    by_depth_to_space,
+    channels_last,
+)
 
 CHANNELS = [(5, 1), (4, 3), (3, FEW_CHANNELS), (8, 32)]
 
@@ -59,6 +64,15 @@ def test_each_output_pixel_is_the_sum_that_the_docstring_states() -> None:
                         value + images[0, :, p - d, q - e] @ layer.weight[..., 2 * d + a, 2 * e + b]
                     )
         torch.testing.assert_close(found[0, :, row, column], value)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_strides_are_channels_last_whatever_the_order_was(channels: int) -> None:
+    values = torch.rand(2, channels, 4, 6)
+    for given in (values, values.contiguous(memory_format=torch.channels_last)):
+        found = channels_last(given)
+        assert torch.equal(found, values)
+        assert found.stride() == (24 * channels, 1, 6 * channels, channels)
 
 
 @pytest.mark.parametrize(("before", "after"), CHANNELS)
