@@ -21,12 +21,12 @@ from ray import tune
 from ray.tune import CheckpointConfig, FailureConfig, RunConfig, TuneConfig
 from ray.tune.search.basic_variant import BasicVariantGenerator
 
-from grids.settings import MOST_PACKED, Budget, Resources
+from grids.settings import Budget, Resources
 from orchestrator.metric_pool import MetricPool, PoolState
 from orchestrator.session import Session
 from orchestrator.trainer_actor import FAILURES, TrainerActor, bundle, name_of
 from orchestrator.tries import last_line
-from orchestrator.work import MOST_IN_A_PROCESS, Unit, from_json, packs, to_json
+from orchestrator.work import Unit, from_json, packs, to_json
 from results.lease import Fenced
 
 MAX_WAVE = 2000  # Tune's loop is linear in the trials that it remembers
@@ -147,9 +147,7 @@ def _run_wave(
 ) -> None:
     endings = Endings(session)
     # What a process was given it begins, whatever the budget says by then.
-    limited = session.grid.budget != Budget()
-    most = MOST_PACKED if limited else MOST_IN_A_PROCESS
-    packed = packs(units, session.tries.of, places, most=most)
+    packed = packs(units, session.tries.of, places, queued=session.grid.budget == Budget())
     with tempfile.TemporaryDirectory(prefix="latentgrid-tune-") as scratch:
         tune.Tuner(
             actor,

@@ -112,13 +112,13 @@ def packs(
     tried: Callable[[str], int],
     places: int,
     *,
-    most: int = MOST_IN_A_PROCESS,
+    queued: bool = True,
 ) -> list[list[Unit]]:
     """The units as processes run them, in their order: one by one, or in packs.
 
-    Trials of one precision share a process, at most `most`, and fewer where `places` processes at
-    once would otherwise have nothing to do. What has failed before runs alone, so that it takes no
-    other trial with it again.
+    Trials of one precision share a process, at most MOST_IN_A_PROCESS, and fewer where `places`
+    processes at once would otherwise have nothing to do; no more than run at once where none are to
+    be `queued`. What has failed before runs alone, so that it takes no other trial with it again.
     """
     together: dict[tuple[object, ...], list[Unit]] = {}
     for unit in units:
@@ -130,7 +130,7 @@ def packs(
     for group in together.values():
         fair = math.ceil(len(group) / max(1, places))
         smallest = min(group[0].resources.pack or MOST_PACKED, len(group))
-        length = min(max(fair, smallest), most)
+        length = min(max(fair, smallest), MOST_IN_A_PROCESS) if queued else smallest
         found += [group[first : first + length] for first in range(0, len(group), length)]
     return found
 

@@ -76,6 +76,8 @@ def test_packs_are_spread_over_the_places_and_are_full(tiny_grid: Any, tmp_path:
     units = units_of(tiny_grid(seeds=list(range(10)), more="resources: {pack: 2}"), tmp_path)
     spread = seeds_of(packs(units, lambda trial_id: 0, places=3))
     assert spread == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    unqueued = seeds_of(packs(units, lambda trial_id: 0, places=3, queued=False))
+    assert unqueued == [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9]]
     many_places = seeds_of(packs(units, lambda trial_id: 0, places=100))
     assert many_places == [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9]]
 
