@@ -18,6 +18,9 @@ from trainers.pixels import Pixels
 from trainers.precision import kernels
 from trainers.sampling import factors_of
 
+BATCH_SIZES = {"cpu": 256, "cuda": 2048}
+"""A core's cache holds the small one; a GPU is filled by the large one."""
+
 
 class Codes(NamedTuple):
     """[R, N, Z] each: R draws of the nuisance, N cells in row-major order, Z latents.
@@ -36,7 +39,6 @@ def encode(
     *,
     device: torch.device | str,
     posterior: bool = True,
-    batch_size: int = 256,
 ) -> Codes:
     """Encodes the evaluation grid, last factor fastest, with each of the evaluation draws.
 
@@ -48,7 +50,7 @@ def encode(
     rows = torch.arange(dataset.evaluation_draws * num_cells, device=device)
     batches = (
         dataset.images(factors_of(rows_B % num_cells, positions), rows_B // num_cells)
-        for rows_B in torch.split(rows, batch_size)
+        for rows_B in torch.split(rows, BATCH_SIZES[device.type])
     )
     shape = (dataset.evaluation_draws, num_cells, model.latents)
     return _encode(model, dataset, batches, shape, device, posterior)

@@ -11,7 +11,7 @@ from grids import parts
 from grids.trial import Trial
 from trainers import make_model
 from trainers.datasets.xysquares import XYSquares
-from trainers.encode import encode
+from trainers.encode import BATCH_SIZES, encode
 from trainers.models import VAE
 from trainers.pixels import Pixels
 
@@ -46,13 +46,14 @@ def test_rows_are_cells_of_the_grid_with_the_last_factor_fastest(
     np.testing.assert_allclose(codes.logvar[0], logvar, atol=1e-6)
 
 
-def test_the_whole_grid_is_encoded_whatever_the_batch_size(model: VAE, dataset: XYSquares) -> None:
+def test_the_whole_grid_is_encoded_whatever_the_batch_size(
+    model: VAE, dataset: XYSquares, monkeypatch: pytest.MonkeyPatch
+) -> None:
     codes = encode(model, dataset, device="cpu")
     assert codes.mean.shape == (1, 3**6, 3)
     assert len(np.unique(codes.mean[0], axis=0)) == 3**6
-    np.testing.assert_allclose(
-        encode(model, dataset, device="cpu", batch_size=100).mean, codes.mean, atol=1e-6
-    )
+    monkeypatch.setitem(BATCH_SIZES, "cpu", 100)
+    np.testing.assert_allclose(encode(model, dataset, device="cpu").mean, codes.mean, atol=1e-6)
     assert np.array_equal(encode(model, dataset, device="cpu").mean, codes.mean)
 
 
