@@ -6,9 +6,11 @@ Ada-GVAE, in the same run and block by block: the same step written plainly in P
 under torch.compile, and the least time that a step can take at the rates measured for this device,
 layer by layer (benchmarks/bounds.py). `data path` is the share of a step that draws its batch.
 
-    python -m benchmarks.step [--device cuda|cpu] [--precision bf16] [--packs 1 2 4 8 16]
+    python -m benchmarks.step [--device cuda|cpu] [--precision bf16|fp32] [--packs 1 2 4 8 16]
+        [--frameworks beta_vae ...] [--channels 1 3]
 
-On a CPU one thread, as a trial has, and packs of 1. Needs torch, numpy, trainers, grids.
+The bounds are those of bf16. On a CPU one thread, as a trial has, and packs of 1. Needs torch,
+numpy, trainers, grids.
 """
 
 from __future__ import annotations
@@ -137,11 +139,15 @@ def data_path(training: Training, device: torch.device) -> Run:
     """Draws batches and does nothing with them."""
     if device.type == "cpu":
         return lambda steps: [training._batch() for _ in range(steps)] and None
-    captured = CapturedSteps(lambda: training._batch() and None)
+    captured = CapturedSteps()
+
+    def one() -> None:
+        training._batch()
+        training._device_step.add_(1)
 
     def run(steps: int) -> None:
         while steps > 0:
-            steps -= captured.run(steps)
+            steps -= captured.run(one, steps)
 
     return run
 
@@ -156,13 +162,19 @@ def measure(
     pairs = framework == "ada_gvae"
     if framework in HELD_AGAINST:
         for name, compiled in (("plain", False), ("compiled", True)):
-            runs[name] = plain_training(
+            run = plain_training(
                 dataset.image_of(dataset.images_NP),
                 batch_size=BATCH_SIZE,
                 precision=precision,
                 pairs=pairs,
                 compiled=compiled,
             )
+            try:
+                run(1)
+            except Exception as error:  # torch.compile needs a compiler and Python's headers
+                print(f"{name}: {str(error).splitlines()[0]}", file=sys.stderr)
+            else:
+                runs[name] = run
         runs["data path"] = data_path(Training(trial, dataset, device), device)
     seconds = alternated(runs, device)
     ours_s = statistics.median(seconds["ours"])
@@ -177,8 +189,9 @@ def measure(
             flops_s = sum(o.flops for o in operations) / rates.flops_per_second
             line += f"{rate * layerwise_s:10.2f}{rate * flops_s:8.2f}"
             if size == 1:
-                against = (ratio(seconds["ours"], seconds[n]) for n in ("plain", "compiled"))
-                line += "".join(f"{value:8.2f}" for value in against)
+                for name in ("plain", "compiled"):
+                    times = f"{ratio(seconds['ours'], seconds[name]):.2f}" if name in runs else "-"
+                    line += f"{times:>8}"
                 line += f"{100 / ratio(seconds['data path'], seconds['ours']):8.1f} %"
         print(line, flush=True)
 
@@ -187,8 +200,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     default = "cuda" if torch.cuda.is_available() else "cpu"
     parser.add_argument("--device", choices=("cuda", "cpu"), default=default)
-    parser.add_argument("--precision", choices=("bf16", "tf32", "fp32"), default="bf16")
+    parser.add_argument("--precision", choices=("bf16", "fp32"), default="bf16")
     parser.add_argument("--packs", type=int, nargs="+", help="sizes; 1 is always measured first")
+    trained = [name for name, kind in parts.FRAMEWORKS.items() if not kind.closed_form]
+    parser.add_argument("--frameworks", choices=trained, nargs="+", default=trained)
+    parser.add_argument("--channels", type=int, choices=(1, 3), nargs="+", default=[1, 3])
     options = parser.parse_args()
     device = torch.device(options.device)
     rates = device_rates(device)
@@ -211,14 +227,13 @@ def main() -> int:
         )
     )
     sizes = dict.fromkeys((1, *(options.packs or PACKS[device.type])))
-    for channels in (1, 3):
+    for channels in options.channels:
         drawn = make_dataset(
             parts.XYSquares(grid_size=GRID_SIZES[device.type], rgb=channels == 3), device=device
         )
         dataset = Kept(drawn, device)
-        for framework, kind in parts.FRAMEWORKS.items():
-            if not kind.closed_form:
-                measure(framework, channels, options.precision, list(sizes), rates, dataset)
+        for framework in options.frameworks:
+            measure(framework, channels, options.precision, list(sizes), rates, dataset)
     return 0
 
 

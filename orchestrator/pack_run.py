@@ -15,11 +15,14 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 
+import torch
+
 from grids.trial import Trial
 from orchestrator.runs import Run, start
 from orchestrator.trial_run import device_of, opened
 from orchestrator.work import Unit
 from results.lease import Fenced
+from trainers.capture import CaptureError
 from trainers.pack import best_size, on_stream, stream_of
 from trainers.process import prepare_for_training
 
@@ -59,14 +62,15 @@ class PackRun:
         make_run: Callable[..., Run] = start,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.units, self.make_run, self.clock = units, make_run, clock
+        self.make_run, self.clock = make_run, clock
+        self.device = device_of(units[0].resources)
         self.failures: dict[str, str] = {}
         self._waiting = deque(units)
         self._steps = dict.fromkeys((unit.trial.trial_id for unit in units), 0)
         self._answered: dict[int, float] = {}
         self._threads: list[threading.Thread] = []
         self._stop = threading.Event()
-        self._fenced: Fenced | None = None
+        self._ending: Exception | None = None
 
     @property
     def step(self) -> int:
@@ -76,16 +80,17 @@ class PackRun:
     def advance(self, seconds: float) -> bool:
         """Lets the threads work for so long; True once no trial is left.
 
-        Raises `Fenced` when a newer driver has taken the study over, RuntimeError when a trial has
-        not answered for half an hour.
+        Raises what ends all of them: `Fenced` when a newer driver has taken the study over, an
+        error after which the device is of no more use to this process, RuntimeError when a trial
+        has not answered for half an hour.
         """
-        if not self._threads:
-            self._begin()
+        if not self._threads and not self._begin():
+            return True
         deadline = self.clock() + seconds
         for thread in self._threads:
             thread.join(max(0.0, deadline - self.clock()))
-        if self._fenced is not None:
-            raise self._fenced
+        if self._ending is not None:
+            raise self._ending
         working = [thread for thread in self._threads if thread.is_alive()]
         if working and self.clock() - min(self._answered.values()) > HANG_SECONDS:
             faulthandler.dump_traceback(sys.stderr)
@@ -95,11 +100,22 @@ class PackRun:
     def interrupt(self) -> None:
         """Ends all trials as `TrialRun.interrupt` does; those that wait are not begun."""
         self._stop.set()
+        deadline = self.clock() + HANG_SECONDS
         for thread in self._threads:
-            thread.join(HANG_SECONDS)
+            thread.join(max(0.0, deadline - self.clock()))
 
-    def _begin(self) -> None:
-        size = min(self._size(), len(self.units))
+    def _begin(self) -> bool:
+        """Whether anything is left to begin: a trial whose data are missing, say, fails alone."""
+        size = 0
+        while self._waiting and not size:
+            first = self._waiting[0]
+            try:
+                size = min(self._size(first), len(self._waiting))
+            except Exception as error:
+                if _broken(self.device, error):
+                    raise
+                self.failures[first.trial.trial_id] = traceback.format_exc()
+                self._waiting.popleft()
         self._meter = Meter(size, self.clock)
         for place in range(size):
             self._answered[place] = self.clock()
@@ -107,29 +123,30 @@ class PackRun:
             thread = threading.Thread(target=self._work, args=(place,), daemon=True)
             self._threads.append(thread)
             thread.start()
+        return size > 0
 
-    def _size(self) -> int:
-        first = self.units[0]
+    def _size(self, first: Unit) -> int:
         if first.resources.pack is not None:
             return first.resources.pack
         assert isinstance(first.trial, Trial)
-        device = device_of(first.resources)
-        if device.type == "cpu":
+        if self.device.type == "cpu":
             return 1
         prepare_for_training()
-        dataset = opened(first.trial.dataset, first.data, device)
-        return best_size(first.trial, dataset, device, self.clock)
+        dataset = opened(first.trial.dataset, first.data, self.device)
+        most = len(self._waiting)
+        return best_size(first.trial, dataset, self.device, self.clock, most)
 
     def _work(self, place: int) -> None:
-        device = device_of(self.units[0].resources)
         try:
-            with on_stream(stream_of(device)):
+            with on_stream(stream_of(self.device, place)):
                 while not self._stop.is_set() and self._waiting:
                     try:
                         unit = self._waiting.popleft()
                     except IndexError:  # another thread was first
                         return
                     self._run(unit, place)
+        except Exception as error:
+            self._end(error)
         finally:
             self._answered[place] = float("inf")
             self._meter.leave()
@@ -147,7 +164,24 @@ class PackRun:
                     run.interrupt()
                     return
         except Fenced as fenced:
-            self._fenced = fenced
-            self._stop.set()
-        except Exception:
+            self._end(fenced)
+        except Exception as error:
             self.failures[trial_id] = traceback.format_exc()
+            if _broken(self.device, error):
+                self._end(error)
+
+    def _end(self, error: Exception) -> None:
+        self._ending = self._ending or error
+        self._stop.set()
+
+
+def _broken(device: torch.device, error: Exception) -> bool:
+    """Whether what went wrong leaves the device, as this process has it, unusable."""
+    if isinstance(error, CaptureError):
+        return True
+    if device.type == "cpu":
+        return False
+    try:
+        return bool(torch.ones(1, device=device).item() != 1)
+    except RuntimeError:
+        return True

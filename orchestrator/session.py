@@ -116,14 +116,22 @@ class Session:
         if len(units) > 1:
             outcomes = self.folder.outcomes()
             units = [u for u in units if outcomes.get(u.trial.trial_id) not in FINAL]
-            begun = [
-                unit
-                for unit in units
-                if len(self._attempts_at(unit.trial.trial_id)) > self.tries.of(unit.trial.trial_id)
-            ]
+            begun = [unit for unit in units if self._begun(unit)]
             units = begun or units
         for unit in units:
             self.failed(unit, error)
+
+    def alone(self, unit: Unit) -> bool:
+        """Whether it is not to take other trials with it: it has raised an error, or was in two
+        processes that were lost."""
+        tries = self.tries.of(unit.trial.trial_id)
+        return tries > 1 or (tries == 1 and bool(self._errors_of(unit.trial.trial_id)))
+
+    def _begun(self, unit: Unit) -> bool:
+        """Whether an attempt was open when its process was lost."""
+        outcomes = self._attempts_at(unit.trial.trial_id)["outcome"].to_pylist()
+        tried = sum(outcome != "interrupted" for outcome in outcomes)
+        return bool(tried > self.tries.of(unit.trial.trial_id))
 
     def _errors_of(self, trial_id: str) -> list[str]:
         """The tracebacks of the trial's attempts in this run, oldest first."""

@@ -147,7 +147,7 @@ def _run_wave(
 ) -> None:
     endings = Endings(session)
     # What a process was given it begins, whatever the budget says by then.
-    packed = packs(units, session.tries.of, places, queued=session.grid.budget == Budget())
+    packed = packs(units, session.alone, places, queued=session.grid.budget == Budget())
     with tempfile.TemporaryDirectory(prefix="latentgrid-tune-") as scratch:
         tune.Tuner(
             actor,

@@ -164,6 +164,8 @@ class TrialRun:
             training.load_state_dict(state["training"])
             self.curves = state["curves"]
             self.codes_due = state.get("codes_due", False)
+        except (torch.OutOfMemoryError, torch.AcceleratorError):
+            raise  # they say nothing of the checkpoint
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             # Of another version of this code, say. The next try goes on from what is left.
             checkpoints.discard(self.folder, self.trial.trial_id, self.checkpoint)
@@ -316,7 +318,7 @@ def opened(parameters: Images, data: DataFolder, device: torch.device) -> Datase
                 # What it keeps on the device is there before another stream reads it.
                 first = torch.zeros(1, len(dataset.factor_sizes), dtype=torch.int64, device=device)
                 dataset.images(first, torch.zeros(1, dtype=torch.int64, device=device))
-                torch.cuda.synchronize(device)
+                torch.cuda.current_stream(device).synchronize()
         _last[:] = [dataset]
         return dataset
 

@@ -109,7 +109,7 @@ def from_json(text: str) -> list[Unit]:
 
 def packs(
     units: Sequence[Unit],
-    tried: Callable[[str], int],
+    alone: Callable[[Unit], bool],
     places: int,
     *,
     queued: bool = True,
@@ -118,13 +118,14 @@ def packs(
 
     Trials of one precision share a process, at most MOST_IN_A_PROCESS, and fewer where `places`
     processes at once would otherwise have nothing to do; no more than run at once where none are to
-    be `queued`. What has failed before runs alone, so that it takes no other trial with it again.
+    be `queued`. What is to be `alone` is: so are codes, and models that are fitted in closed form.
     """
     together: dict[tuple[object, ...], list[Unit]] = {}
     for unit in units:
-        alone = unit.resources.pack == 1 or unit.work != "train" or tried(unit.trial.trial_id) > 0
-        precision = unit.trial.precision if isinstance(unit.trial, Trial) else None
-        key = (unit.trial.trial_id,) if alone else (unit.resources, precision)
+        key: tuple[object, ...] = (unit.trial.trial_id,)
+        packed = unit.work == "train" and unit.resources.pack != 1 and not alone(unit)
+        if packed and isinstance(unit.trial, Trial) and not unit.trial.framework.closed_form:
+            key = (unit.resources, unit.trial.precision)
         together.setdefault(key, []).append(unit)
     found: list[list[Unit]] = []
     for group in together.values():

@@ -183,7 +183,7 @@ class Training:
         """
         on_device = isinstance(self.trial.optimizer, Adam) and not self.trial.framework.closed_form
         if self.device.type == "cuda" and on_device:
-            self._captured = CapturedSteps(self._one_step)
+            self._captured = CapturedSteps()
 
     def _some_steps(self, most: int) -> int:
         if self._epochs is not None:
@@ -191,7 +191,7 @@ class Training:
             self._epochs.reach(self.step)
             most = min(most, max(1, self._epochs.images // self._rows))
         if self._captured is not None:
-            return self._captured.run(most)
+            return self._captured.run(self._one_step, most)
         self._one_step()
         return 1
 

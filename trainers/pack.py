@@ -7,6 +7,7 @@ choice is shared.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
@@ -24,8 +25,11 @@ WARM_UP = WARM_UP_STEPS + STEPS_A_GRAPH
 TIMED_STEPS = 8 * STEPS_A_GRAPH
 
 
-def stream_of(device: torch.device) -> torch.cuda.Stream | None:
-    """A stream for one member of a pack; None on a CPU."""
+@functools.cache
+def stream_of(device: torch.device, place: int) -> torch.cuda.Stream | None:
+    """The stream of a place in packs on this device, the same for all of a process: what libraries
+    keep for a stream is kept once. None on a CPU.
+    """
     return torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
 
@@ -46,7 +50,7 @@ class Pack:
 
     def add(self, trial: Trial, dataset: Dataset) -> None:
         """One more training, warmed up, so that its graphs are there."""
-        stream = stream_of(self.device)
+        stream = stream_of(self.device, len(self.members))
         with on_stream(stream):
             training = Training(trial, dataset, self.device)
             training.advance(WARM_UP)
@@ -57,9 +61,11 @@ class Pack:
         """How long all members take for so many steps each."""
         self._wait()
         started = self.clock()
-        for training, stream in self.members:
-            with on_stream(stream):
-                training.advance(steps)
+        while steps > 0:
+            for training, stream in self.members:
+                with on_stream(stream):
+                    training.advance(min(steps, STEPS_A_GRAPH))
+            steps -= STEPS_A_GRAPH
         self._wait()
         return self.clock() - started
 
@@ -69,9 +75,10 @@ class Pack:
 
 
 def best_size(
-    trial: Trial, dataset: Dataset, device: torch.device, clock: Callable[[], float]
+    trial: Trial, dataset: Dataset, device: torch.device, clock: Callable[[], float], most: int
 ) -> int:
-    """The smallest of SIZES that makes nearly as many steps a second as the fastest one.
+    """The smallest of SIZES, of those up to `most`, that makes nearly as many steps a second as the
+    fastest one.
 
     On a CPU always 1: its cores run processes. On CUDA it takes a few seconds, and stops at what
     the device's memory holds.
@@ -81,7 +88,7 @@ def best_size(
     pack = Pack(device, clock)
     rates: dict[int, float] = {}
     try:
-        for size in SIZES:
+        for size in (size for size in SIZES if size <= most):
             while len(pack.members) < size:
                 pack.add(trial, dataset)
             rates[size] = size * TIMED_STEPS / pack.seconds(TIMED_STEPS)

@@ -72,6 +72,8 @@ def kernels(precision: str) -> Iterator[None]:
 def autocast(precision: str, device: torch.device) -> torch.autocast:
     """Where `precision` is bf16: convolutions and linear layers in bfloat16, weights in float32.
 
-    Enter it anew for each step: until it is left it keeps the bfloat16 copies of the weights.
+    Copies of the weights are not kept: torch keeps them for all threads in one place.
     """
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+    return torch.autocast(
+        device.type, torch.bfloat16, enabled=precision == "bf16", cache_enabled=False
+    )

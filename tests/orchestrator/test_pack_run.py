@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import threading
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from orchestrator.trial_run import TrialRun
 from orchestrator.work import Unit
 from results import lease, load
 from results.store import StudyFolder
+from trainers.capture import CaptureError
 from trainers.fit import Training
 
 FIVE = {"seeds": "[0, 1, 2, 3, 4]", "steps": 12, "more": "resources: {pack: 3}"}
@@ -139,6 +141,28 @@ def test_a_pack_whose_study_was_taken_over_says_so(
     assert len(load(run(tiny_grid(**FIVE), tmp_path, taken_over).folder.root).trials) == 0
 
 
+@pytest.mark.parametrize("broken", [False, True])
+def test_an_error_that_breaks_the_device_ends_the_pack_and_another_the_trial(
+    tiny_grid: Any, tmp_path: Path, run: Any, broken: bool
+) -> None:
+    class Raises(Training):
+        def advance(self, steps: int) -> None:
+            if self.trial.seed == 0:
+                raise CaptureError("broken off") if broken else ValueError("not so")
+            super().advance(steps)
+
+    def execute(session: Session) -> None:
+        make_run = functools.partial(TrialRun, make_training=Raises)
+        if not broken:
+            assert len(train(session, make_run=make_run).failures) == 1
+            return
+        with pytest.raises(CaptureError):
+            train(session, make_run=make_run)
+
+    trials = load(run(tiny_grid(**FIVE), tmp_path, execute).folder.root).trials
+    assert len(trials) < 4 if broken else len(trials) == 4
+
+
 def test_a_trial_that_does_not_answer_ends_the_pack(
     tiny_grid: Any, tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,3 +228,26 @@ def test_the_account_of_a_pack_is_that_of_its_process(
 
     attempts = load(run(tiny_grid(), tmp_path, execute).folder.root).attempts
     assert attempts["cpus"].tolist() == pytest.approx([0.5, 0.5], rel=0.1)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_on_a_gpu_each_trial_of_a_pack_has_the_bits_that_it_has_alone(
+    tiny_grid: Any, tmp_path: Path, run: Any, precision: str
+) -> None:
+    """Many graphs begin and end beside others that run, on several datasets."""
+    grid = tiny_grid(
+        seeds=f"{list(range(8))}\n  dataset.spacing: [16, 12, 8]\n  precision: [{precision}]",
+        steps=300,
+        every=100,
+        more="resources: {gpus: 1, pack: 8}",
+        replace=("batch_size: 4", "batch_size: 256"),
+    )
+    before = torch.cuda.memory_allocated()
+    alone = run(grid, tmp_path / "alone").folder
+    packed = run(grid, tmp_path / "packed", train_then_score).folder
+    for trial in grid.trials:
+        one, other = (torch.load(f.weights(trial.trial_id)) for f in (alone, packed))
+        assert all(torch.equal(one[name], other[name]) for name in one)
+    gc.collect()
+    assert torch.cuda.memory_allocated() <= before + 2**26  # the last dataset, scratch memory

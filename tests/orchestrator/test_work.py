@@ -69,16 +69,16 @@ def seeds_of(packed: list[list[Unit]]) -> list[list[int]]:
 
 def test_without_packs_each_unit_is_alone(tiny_grid: Any, tmp_path: Path) -> None:
     units = units_of(tiny_grid(seeds="[0, 1, 2]"), tmp_path)
-    assert packs(units, lambda trial_id: 0, places=1) == [[unit] for unit in units]
+    assert packs(units, lambda unit: False, places=1) == [[unit] for unit in units]
 
 
 def test_packs_are_spread_over_the_places_and_are_full(tiny_grid: Any, tmp_path: Path) -> None:
     units = units_of(tiny_grid(seeds=list(range(10)), more="resources: {pack: 2}"), tmp_path)
-    spread = seeds_of(packs(units, lambda trial_id: 0, places=3))
+    spread = seeds_of(packs(units, lambda unit: False, places=3))
     assert spread == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
-    unqueued = seeds_of(packs(units, lambda trial_id: 0, places=3, queued=False))
+    unqueued = seeds_of(packs(units, lambda unit: False, places=3, queued=False))
     assert unqueued == [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9]]
-    many_places = seeds_of(packs(units, lambda trial_id: 0, places=100))
+    many_places = seeds_of(packs(units, lambda unit: False, places=100))
     assert many_places == [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9]]
 
 
@@ -86,22 +86,33 @@ def test_a_pack_whose_size_is_found_on_the_device_may_get_the_largest(
     tiny_grid: Any, tmp_path: Path
 ) -> None:
     grid = tiny_grid(seeds=list(range(200)), more="resources: {pack: auto}")
-    lengths = [len(each) for each in packs(units_of(grid, tmp_path), lambda t: 0, places=1)]
+    lengths = [len(each) for each in packs(units_of(grid, tmp_path), lambda unit: False, places=1)]
     assert lengths == [MOST_IN_A_PROCESS] * 3 + [8]
-    lengths = [len(each) for each in packs(units_of(grid, tmp_path), lambda t: 0, places=100)]
+    lengths = [
+        len(each) for each in packs(units_of(grid, tmp_path), lambda unit: False, places=100)
+    ]
     assert lengths == [16] * 12 + [8]
 
 
-def test_what_failed_before_runs_alone_and_precisions_do_not_mix(
-    tiny_grid: Any, tmp_path: Path
-) -> None:
+def test_what_is_to_be_alone_is_and_precisions_do_not_mix(tiny_grid: Any, tmp_path: Path) -> None:
     grid = tiny_grid(seeds="[0, 1, 2]\n  precision: [fp32, bf16]", more="resources: {pack: 4}")
     units = units_of(grid, tmp_path)
-    failed = units[0].trial.trial_id
-    packed = packs(units, lambda trial_id: int(trial_id == failed), places=1)
+    packed = packs(units, lambda unit: unit == units[0], places=1)
     assert [len(each) for each in packed] == [1, 3, 2]
     assert packed[0] == [units[0]]
     assert all(len({unit.trial.precision for unit in each}) == 1 for each in packed)
+
+
+def test_models_in_closed_form_are_fitted_alone(tiny_grid: Any, tmp_path: Path) -> None:
+    """A pack would calibrate by their steps, which are whole fits."""
+    grid = tiny_grid(
+        frameworks="[pca]",
+        steps=1,
+        more="resources: {pack: 4}",
+        replace=("model: conv64\n  latents: 2\n  beta: 1e-3", "model: linear\n  latents: 2"),
+    )
+    packed = packs(units_of(grid, tmp_path), lambda unit: False, places=1)
+    assert [len(each) for each in packed] == [1, 1]
 
 
 def test_failed_trials_are_missing_and_finished_ones_are_not(

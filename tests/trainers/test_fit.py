@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import gc
 import io
 import math
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from grids import parts
 from grids.trial import Trial
 from trainers import make_dataset
-from trainers.capture import STEPS_A_GRAPH
+from trainers.capture import STEPS_A_GRAPH, CapturedSteps
 from trainers.fit import Report, Training, finite, fit, next_report, report_every
 from trainers.objectives.step import Step
 from trainers.pixels import Pixels
@@ -42,6 +44,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "beta schedule": {"beta_schedule": parts.LinearSchedule(steps=100)} | MLP,
     "without replacement": {"sampling": "without_replacement", "batch_size": 5} | MLP,
     "pairs without replacement": {"name": "ada_gvae", "sampling": "without_replacement"} | MLP,
+    "stratified": {"name": "beta_tc_vae", "framework": parts.BetaTCVAE(estimator="stratified")}
+    | MLP,
     "second batch": {
         "name": "factor_vae",
         "framework": parts.FactorVAE(permutation="second_batch", width=20),
@@ -132,20 +136,19 @@ def test_a_graph_of_several_steps_is_given_the_images_of_each(
     class Together:
         """As a captured graph: between its steps the host does nothing."""
 
-        def __init__(self, one_step: Callable[[], None]) -> None:
-            self.one_step = one_step
+        def __init__(self) -> None:
             self.runs: list[int] = []
 
-        def run(self, most: int) -> int:
+        def run(self, one_step: Callable[[], None], most: int) -> int:
             steps = STEPS_A_GRAPH if most >= STEPS_A_GRAPH else 1
             for _ in range(steps):
-                self.one_step()
+                one_step()
             self.runs.append(steps)
             return steps
 
     trial = trial_of(**({"name": "beta_vae"} | KINDS[kind]))
     plain, graphs = start(trial), start(trial)
-    together = Together(graphs._one_step)
+    together = Together()
     monkeypatch.setattr(graphs, "_captured", together)
     for steps in (3, 17, 1):
         graphs.advance(steps)
@@ -156,6 +159,20 @@ def test_a_graph_of_several_steps_is_given_the_images_of_each(
         assert together.runs == [1, 1, 1, 8, 8, 1, 1]
     else:
         assert set(together.runs) == {1}  # more would reach over the two epochs in memory
+
+
+def test_a_training_goes_at_once_when_it_is_let_go(small_trial: MakeTrial) -> None:
+    """With its graphs: their end at a moment of Python's choice would break other captures."""
+    training = start(small_trial())
+    training._captured = CapturedSteps()
+    training._captured.run(training._one_step, 1)  # the first of those that warm up
+    gone = [weakref.ref(training), weakref.ref(training._captured)]
+    gc.disable()
+    try:
+        del training
+        assert [reference() for reference in gone] == [None, None]
+    finally:
+        gc.enable()
 
 
 @pytest.mark.gpu

@@ -20,7 +20,7 @@ def test_the_smallest_pack_that_is_nearly_as_fast_as_the_fastest() -> None:
 def test_on_a_cpu_a_pack_is_one_trial(small_trial: Callable[..., Trial]) -> None:
     trial = small_trial()
     device = torch.device("cpu")
-    assert best_size(trial, make_dataset(trial.dataset), device, clock=lambda: 0.0) == 1
+    assert best_size(trial, make_dataset(trial.dataset), device, clock=lambda: 0.0, most=16) == 1
 
 
 def test_all_members_advance_and_their_time_is_told(small_trial: Callable[..., Trial]) -> None:
@@ -39,5 +39,7 @@ def test_a_calibration_finds_a_size(small_trial: Callable[..., Trial]) -> None:
     import time
 
     trial = small_trial()
-    found = best_size(trial, make_dataset(trial.dataset), torch.device("cuda"), time.perf_counter)
-    assert found in SIZES
+    cuda = torch.device("cuda")
+    before = torch.cuda.memory_allocated()
+    assert best_size(trial, make_dataset(trial.dataset), cuda, time.perf_counter, most=16) in SIZES
+    assert torch.cuda.memory_allocated() <= before + 2**20

@@ -70,7 +70,7 @@ def stratified(batch_size: int, images: int, like: Tensor) -> Tensor:
     weights_BB = like.new_full((batch_size, batch_size), 1 / rest)
     weights_BB.fill_diagonal_(1 / images)
     weights_BB.diagonal(1).fill_(max(images - rest, 0) / (images * rest))
-    weights_BB[-1, 0] = max(images - rest, 0) / (images * rest)
+    weights_BB[-1, :1].fill_(max(images - rest, 0) / (images * rest))
     return torch.log(weights_BB)
 
 
