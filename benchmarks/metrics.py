@@ -57,15 +57,15 @@ class Entry(NamedTuple):
     allowed_difference: float = 0.0
 
 
-def code_table() -> CodeTable:
+def code_table(factor_sizes: tuple[int, ...] = FACTOR_SIZES, latents: int = LATENTS) -> CodeTable:
     """Factors mixed, each latent with a few large weights, and noise: middling scores."""
     rng = np.random.default_rng(0)
-    positions = np.indices(FACTOR_SIZES, dtype=np.float32).reshape(len(FACTOR_SIZES), -1).T
-    factors = positions / np.array(FACTOR_SIZES, np.float32) - np.float32(0.5)
-    mixing = rng.standard_normal((len(FACTOR_SIZES), LATENTS), dtype=np.float32)
+    positions = np.indices(factor_sizes, dtype=np.float32).reshape(len(factor_sizes), -1).T
+    factors = positions / np.array(factor_sizes, np.float32) - np.float32(0.5)
+    mixing = rng.standard_normal((len(factor_sizes), latents), dtype=np.float32)
     codes = np.asarray(factors @ (mixing * np.abs(mixing)), dtype=np.float32)
     codes += 0.3 * rng.standard_normal(codes.shape, dtype=np.float32)
-    return CodeTable(codes[None], FACTOR_SIZES)
+    return CodeTable(codes[None], factor_sizes)
 
 
 def plain_mig(table: CodeTable) -> float:
