@@ -25,7 +25,7 @@ from trainers import make_dataset, make_model
 from trainers.encode import encode
 from trainers.evaluation import evaluate
 from trainers.fit import Training
-from trainers.pack import Pack, best_size
+from trainers.pack import SIZES, Pack, best_size
 
 BLOCKS = 5
 """Of which the median counts: what else the machine does may slow one."""
@@ -133,7 +133,7 @@ def pace(trial: Trial, device: str) -> Pace:
         training.advance(1)
         return Pace(1, at_once(device) / (clock() - started))
     steps = AMOUNTS[device].steps
-    size = best_size(trial, dataset, there, clock)
+    size = best_size(trial, dataset, there, clock, most=SIZES[-1])
     pack = Pack(there, clock)
     for _ in range(size):
         pack.add(trial, dataset)

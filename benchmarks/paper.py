@@ -42,9 +42,9 @@ from grids.metrics import CELL, INCEPTION
 from grids.metrics import METRICS as TAKEN
 from grids.trial import Trial
 from orchestrator import machine
-from orchestrator.process import prepare_for_training
 from orchestrator.trial_run import device_of
 from results.published.michlo2023 import EXPERIMENTS
+from trainers.process import prepare_for_training
 
 FOLDER = Path(__file__).resolve().parent.parent / "grids"
 GRIDS = (
