@@ -45,10 +45,18 @@ class XYSquares:
         distance_BSF = pixel_S[:, None] - start_BF[:, None, :]
         inside_BSF = (distance_BSF >= 0) & (distance_BSF < self.parameters.square_size)
         columns_BSC, rows_BSC = inside_BSF[..., 0::2], inside_BSF[..., 1::2]
-        squares_BSSC = rows_BSC[:, :, None, :] & columns_BSC[:, None, :, :]
+        # A row of pixels is one of 8, by the squares that it crosses: it is copied, not computed.
+        kind_K = torch.arange(2**SQUARES, device=factors_BF.device)
+        square_C = torch.arange(SQUARES, device=factors_BF.device)
+        crossed_KC = (kind_K[:, None] >> square_C) & 1 == 1
+        kinds_BKSC = crossed_KC[:, None, :] & columns_BSC[:, None, :, :]
         if not self.parameters.rgb:
-            squares_BSSC = squares_BSSC.any(dim=-1, keepdim=True)
-        return (squares_BSSC.to(torch.uint8) * 255).permute(0, 3, 1, 2)
+            kinds_BKSC = kinds_BKSC.any(dim=-1, keepdim=True)
+        kinds_RP = (kinds_BKSC.to(torch.uint8) * 255).flatten(2).flatten(0, 1)
+        kind_BS = (rows_BSC << square_C).sum(dim=-1)
+        image_B1 = torch.arange(len(factors_BF), device=factors_BF.device)[:, None]
+        images_BSP = kinds_RP[image_B1 * len(kind_K) + kind_BS]
+        return images_BSP.view(len(factors_BF), size, size, -1).permute(0, 3, 1, 2)
 
     @cached_property
     def mean(self) -> tuple[float, ...]:
