@@ -14,12 +14,14 @@ from metrics.registry import Metric as Metric
 from metrics.registry import Shape as Shape
 from metrics.registry import function_of as function_of
 from metrics.registry import metrics_for as metrics_for
+from metrics.sparse import SparseTable
 from metrics.table import CodeTable
 from metrics.votes import Votes
 
-Data = CodeTable | Votes | Evidence | Images
+Data = CodeTable | SparseTable | Votes | Evidence | Images
 _SHAPE_OF: dict[type, Shape] = {
     CodeTable: "table",
+    SparseTable: "table",
     Votes: "votes",
     Evidence: "evidence",
     Images: "inception",

@@ -11,16 +11,18 @@ import warnings
 
 import numpy as np
 
-from metrics.table import CodeTable, Doubles, Integers, codes_at, generator
+from metrics.table import AbstractTable, Doubles, Integers, codes_at, generator
 
 PAIRS = 64
 BLOCK_VALUES = 2**17  # 1 MiB of float64: what is gathered at a time stays in the cache
 # Beyond it float32 runs out of numbers, and the penalty on weights is nought long before.
 LARGEST_DISTANCE = 1e15
 
+Points = tuple[Doubles, Integers]  # features [P, Z], and which factor their pairs share, [P]
+
 
 def beta_vae(
-    table: CodeTable, *, seed: int, train_points: int, eval_points: int
+    table: AbstractTable, *, seed: int, train_points: int, eval_points: int
 ) -> dict[str, float]:
     """The accuracy of a linear classifier of the shared factor, on points it has not seen.
 
@@ -35,9 +37,9 @@ def beta_vae(
     With a single factor to pick both are 1. disent does not have it; its size `fast` is that of the
     FactorVAE score.
     """
-    rng = generator(seed, "beta_vae")
-    train, factors = draw_points(table, rng, table.varying, train_points, PAIRS)
-    unseen, unseen_factors = draw_points(table, rng, table.varying, eval_points, PAIRS)
+    (train, factors), (unseen, unseen_factors) = draw(
+        table, seed=seed, train_points=train_points, eval_points=eval_points
+    )
     train, unseen = within_range(train, unseen)
     told, told_unseen = told_by_logistic_regression(train, factors, unseen, max_iter=100)
     return {
@@ -46,19 +48,28 @@ def beta_vae(
     }
 
 
+def draw(
+    table: AbstractTable, *, seed: int, train_points: int, eval_points: int
+) -> tuple[Points, Points]:
+    """The points of `beta_vae`: to learn from, and others to judge by."""
+    rng = generator(seed, "beta_vae")
+    train = draw_points(table, rng, table.varying, train_points, PAIRS)
+    return train, draw_points(table, rng, table.varying, eval_points, PAIRS)
+
+
 def draw_points(
-    table: CodeTable, rng: np.random.Generator, choice: Integers, points: int, pairs: int
-) -> tuple[Doubles, Integers]:
+    table: AbstractTable, rng: np.random.Generator, choice: Integers, points: int, pairs: int
+) -> Points:
     """(features float64 [points, Z], factors int64 [points]).
 
     Each point picks one of the factors in `choice`; the rows of its pairs are drawn as by
     `draw_rows`, and the second of each pair then takes that factor's position from the first.
     """
     factors = choice[rng.integers(len(choice), size=points)]
-    rows = rng.integers(len(table.rows), size=(2, points, pairs))
-    features = np.empty((points, table.codes.shape[2]))
+    rows = rng.integers(table.num_rows, size=(2, points, pairs))
+    features = np.empty((points, table.latents))
     strides, sizes = table.strides[factors, None], np.array(table.factor_sizes)[factors, None]
-    points_a_block = max(1, BLOCK_VALUES // (pairs * table.codes.shape[2]))
+    points_a_block = max(1, BLOCK_VALUES // (pairs * table.latents))
     for start in range(0, points, points_a_block):
         block = slice(start, start + points_a_block)
         first, second = rows[:, block]

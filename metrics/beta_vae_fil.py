@@ -10,7 +10,7 @@ import numpy as np
 
 from metrics.beta_vae import draw_points, told_by_logistic_regression, within_range
 from metrics.neural_classifiers import linear_softmax, mlp
-from metrics.table import CodeTable, Doubles, Integers, generator
+from metrics.table import AbstractTable, Doubles, Integers, generator
 
 PAIRS = (64, 16, 128, 256)  # the first is theirs where they do not say
 MAX_ITERATIONS = 500
@@ -18,7 +18,7 @@ TREES = 150
 
 
 def beta_vae_fil(
-    table: CodeTable, *, seed: int, train_points: int, test_points: int
+    table: AbstractTable, *, seed: int, train_points: int, test_points: int
 ) -> dict[str, float]:
     """beta_vae_fil_<classifier>_<pairs>: the accuracy of a classifier on points it has not seen.
 
@@ -35,7 +35,7 @@ def beta_vae_fil(
 
 
 def beta_vae_fil_without_first(
-    table: CodeTable, *, seed: int, train_points: int, test_points: int
+    table: AbstractTable, *, seed: int, train_points: int, test_points: int
 ) -> dict[str, float]:
     """The same where pairs never share the first of the factors that vary, shape in dSprites.
 
@@ -47,7 +47,12 @@ def beta_vae_fil_without_first(
 
 
 def _scores(
-    name: str, table: CodeTable, choice: Integers, seed: int, train_points: int, test_points: int
+    name: str,
+    table: AbstractTable,
+    choice: Integers,
+    seed: int,
+    train_points: int,
+    test_points: int,
 ) -> dict[str, float]:
     rng = generator(seed, name)
     scores = {f"{name}_{classifier}_{pairs}": 0.0 for pairs in PAIRS for classifier in CLASSIFIERS}

@@ -12,14 +12,17 @@ from collections.abc import Callable
 import numpy as np
 
 from metrics import boosting
-from metrics.table import CodeTable, Doubles, Integers, codes_at, draw_rows, factors_at, generator
+from metrics.samples import Samples, draw_samples
+from metrics.table import AbstractTable, Doubles, Integers, generator
 
 # Importances [Z] of the latents; the labels told of the codes learned from; those of unseen codes.
 Learned = tuple[Doubles, Integers, Integers]
 Learner = Callable[[Doubles, Integers, Doubles], Learned]  # codes [S, Z], labels [S], unseen codes
 
 
-def dci(table: CodeTable, *, seed: int, train_samples: int, test_samples: int) -> dict[str, float]:
+def dci(
+    table: AbstractTable, *, seed: int, train_samples: int, test_samples: int
+) -> dict[str, float]:
     """The four scores, each 1 at best, of trees grown by `metrics.boosting`, one model a factor.
 
     dci_disentanglement, dci_completeness: those of the importances that the latents have in the
@@ -33,7 +36,7 @@ def dci(table: CodeTable, *, seed: int, train_samples: int, test_samples: int) -
 
 
 def dci_sklearn(
-    table: CodeTable, *, seed: int, train_samples: int, test_samples: int
+    table: AbstractTable, *, seed: int, train_samples: int, test_samples: int
 ) -> dict[str, float]:
     """The same with scikit-learn's own trees, on the same rows: minutes, where `dci` is seconds."""
     # scikit-learn takes any of the latents that split a node equally well, by this number.
@@ -44,6 +47,13 @@ def dci_sklearn(
 
     values = _values(table, seed, train_samples, test_samples, learn)
     return {f"dci_sklearn_{name}": value for name, value in values.items()}
+
+
+def draw(
+    table: AbstractTable, *, seed: int, train_samples: int, test_samples: int
+) -> tuple[Samples, Samples]:
+    """The samples of both metrics."""
+    return draw_samples(table, generator(seed, "dci"), train_samples, test_samples)
 
 
 def _own_trees(codes: Doubles, labels: Integers, unseen: Doubles) -> Learned:
@@ -66,18 +76,15 @@ def _scikit_learns_trees(
 
 
 def _values(
-    table: CodeTable, seed: int, train_samples: int, test_samples: int, learn: Learner
+    table: AbstractTable, seed: int, train_samples: int, test_samples: int, learn: Learner
 ) -> dict[str, float]:
-    rng = generator(seed, "dci")
-    train, test = draw_rows(table, rng, train_samples), draw_rows(table, rng, test_samples)
-    codes, unseen = codes_at(table, train, rng), codes_at(table, test, rng)
-    factors, unseen_factors = factors_at(table, train), factors_at(table, test)
+    train, test = draw(table, seed=seed, train_samples=train_samples, test_samples=test_samples)
     importances, right, right_unseen = [], [], []
     for k in table.varying:
-        of_latents, told, told_unseen = learn(codes, factors[k], unseen)
+        of_latents, told, told_unseen = learn(train.codes, train.factors[k], test.codes)
         importances.append(of_latents)
-        right.append(np.mean(told == factors[k]))
-        right_unseen.append(np.mean(told_unseen == unseen_factors[k]))
+        right.append(np.mean(told == train.factors[k]))
+        right_unseen.append(np.mean(told_unseen == test.factors[k]))
     matrix = np.stack(importances, axis=1)
     return {
         "disentanglement": disentanglement(matrix),

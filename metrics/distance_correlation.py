@@ -11,7 +11,7 @@ import numpy as np
 
 from metrics.distances import distances, draw_traversals
 from metrics.table import (
-    CodeTable,
+    AbstractTable,
     Doubles,
     Floats,
     Integers,
@@ -27,7 +27,7 @@ KINDS = ("rcorr", "lcorr", "rsame")
 
 
 def distance_correlation(
-    table: CodeTable, *, seed: int, repeats: int, triplets: int
+    table: AbstractTable, *, seed: int, repeats: int, triplets: int
 ) -> dict[str, float]:
     """How distances between codes order, rank and scale as those between factors do.
 

@@ -12,11 +12,11 @@ import math
 import numba
 import numpy as np
 
-from metrics.table import CodeTable, Doubles, Floats, Integers
+from metrics.table import AbstractTable, Doubles, Floats, Integers
 
 
 def draw_traversals(
-    table: CodeTable, rng: np.random.Generator, factor: int, count: int
+    table: AbstractTable, rng: np.random.Generator, factor: int, count: int
 ) -> Integers:
     """int64 [count, n]: the rows of random traversals of a factor with n positions, in order.
 
@@ -27,7 +27,7 @@ def draw_traversals(
     cells = math.prod(table.factor_sizes)
     start = rng.integers(cells, size=(count, 1))
     start -= start // stride % size * stride
-    replicate = rng.integers(len(table.codes), size=(count, size))
+    replicate = rng.integers(table.replicates, size=(count, size))
     rows: Integers = replicate * cells + start + np.arange(size) * stride
     return rows
 

@@ -12,7 +12,8 @@ from typing import Protocol
 import numpy as np
 
 from metrics import boosting, logistic_regression
-from metrics.table import CodeTable, Doubles, Integers, codes_at, draw_rows, factors_at, generator
+from metrics.samples import Samples, draw_samples
+from metrics.table import AbstractTable, Doubles, Integers, generator
 
 
 class Model(Protocol):
@@ -27,7 +28,7 @@ LEARNERS: dict[str, Callable[[Doubles, Integers], Model]] = {
 }
 
 
-def downstream(table: CodeTable, *, seed: int, test_samples: int) -> dict[str, float]:
+def downstream(table: AbstractTable, *, seed: int, test_samples: int) -> dict[str, float]:
     """downstream_<learner>_<n>: the share of the positions told right, averaged over the factors.
 
     For each n of 10,000, 1,000, 100 and 10, a model a factor is learned from n rows and judged on
@@ -43,21 +44,24 @@ def downstream(table: CodeTable, *, seed: int, test_samples: int) -> dict[str, f
     disent does not have this; the size `fast` has fewer rows to judge on. The rows to learn from
     are what the scores are named after.
     """
-    rng = generator(seed, "downstream")
     accuracies: dict[str, list[float]] = {
         f"downstream_{learner}_{samples}": [] for learner in LEARNERS for samples in TRAIN_SAMPLES
     }
-    for samples in TRAIN_SAMPLES:
-        train, test = draw_rows(table, rng, samples), draw_rows(table, rng, test_samples)
-        codes, unseen = codes_at(table, train, rng), codes_at(table, test, rng)
-        factors, unseen_factors = factors_at(table, train), factors_at(table, test)
+    drawn = draw(table, seed=seed, test_samples=test_samples)
+    for samples, (train, test) in zip(TRAIN_SAMPLES, drawn, strict=True):
         for learner, fit in LEARNERS.items():
             for k in table.varying:
-                told = fit(codes, factors[k]).predict(unseen)
-                right = float(np.mean(told == unseen_factors[k]))
+                told = fit(train.codes, train.factors[k]).predict(test.codes)
+                right = float(np.mean(told == test.factors[k]))
                 accuracies[f"downstream_{learner}_{samples}"].append(right)
     scores = {name: float(np.mean(values)) for name, values in accuracies.items()}
     for learner in LEARNERS:
         few, many = scores[f"downstream_{learner}_100"], scores[f"downstream_{learner}_10000"]
         scores[f"downstream_{learner}_efficiency"] = few / many if many else 0.0
     return scores
+
+
+def draw(table: AbstractTable, *, seed: int, test_samples: int) -> list[tuple[Samples, Samples]]:
+    """The samples of `downstream`, for each of TRAIN_SAMPLES."""
+    rng = generator(seed, "downstream")
+    return [draw_samples(table, rng, samples, test_samples) for samples in TRAIN_SAMPLES]

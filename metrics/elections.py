@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from metrics.table import (
-    CodeTable,
+    AbstractTable,
     Doubles,
     Integers,
     codes_at,
@@ -36,14 +36,14 @@ class Ballots(NamedTuple):
 
 
 def global_variances(
-    data: CodeTable | Votes, rng: np.random.Generator, variance_images: int
+    data: AbstractTable | Votes, rng: np.random.Generator, variance_images: int
 ) -> Doubles:
     """float64 [Z]: v_d = Var(z_d) over the dataset, with the divisor n - 1.
 
     Over `variance_images` rows of a code table, drawn with replacement; of given votes over all the
     global codes, or else over all images of all votes.
     """
-    if isinstance(data, CodeTable):
+    if isinstance(data, AbstractTable):
         codes = codes_at(data, draw_rows(data, rng, variance_images), rng)
     else:
         given = data.rows if data.global_codes is None else data.global_codes
@@ -53,7 +53,7 @@ def global_variances(
 
 
 def ballots_of_random_factors(
-    table: CodeTable, rng: np.random.Generator, votes: int, images: int
+    table: AbstractTable, rng: np.random.Generator, votes: int, images: int
 ) -> Ballots:
     """Of `votes` votes of so many images, each of a factor picked at random."""
     factors, rows = draw_rows_with_one_factor_fixed(table, rng, votes, images)
@@ -61,7 +61,7 @@ def ballots_of_random_factors(
 
 
 def ballots_of_every_factor(
-    data: CodeTable | Votes, rng: np.random.Generator, votes_a_factor: int, images: int
+    data: AbstractTable | Votes, rng: np.random.Generator, votes_a_factor: int, images: int
 ) -> Ballots:
     """Of so many votes of each factor that varies; of given votes, all of them."""
     if isinstance(data, Votes):
@@ -79,14 +79,14 @@ def given_ballots(votes: Votes) -> Ballots:
 
 
 def train_and_eval_ballots(
-    data: CodeTable | Votes, rng: np.random.Generator, train_votes: int, eval_votes: int
+    data: AbstractTable | Votes, rng: np.random.Generator, train_votes: int, eval_votes: int
 ) -> tuple[Ballots, Ballots]:
     """The ballots to learn from, and others to judge by.
 
     From a code table so many votes of 64 images each. Of given votes a random half of each factor's
     to learn from, the larger half where their number is odd, and the rest to judge by.
     """
-    if isinstance(data, CodeTable):
+    if isinstance(data, AbstractTable):
         train = ballots_of_random_factors(data, rng, train_votes, IMAGES_PER_VOTE)
         return train, ballots_of_random_factors(data, rng, eval_votes, IMAGES_PER_VOTE)
     factors, variances = given_ballots(data)
@@ -101,14 +101,13 @@ def train_and_eval_ballots(
     )
 
 
-def local_variances(table: CodeTable, rows: Integers, rng: np.random.Generator) -> Doubles:
+def local_variances(table: AbstractTable, rows: Integers, rng: np.random.Generator) -> Doubles:
     """float64 [V, Z]: the variances of each latent over each of the rows [V, I] of a table.
 
     The divisor is I - 1.
     """
-    latents = table.codes.shape[2]
-    variances = np.empty((len(rows), latents))
-    block = max(1, BLOCK_VALUES // (rows.shape[1] * latents))
+    variances = np.empty((len(rows), table.latents))
+    block = max(1, BLOCK_VALUES // (rows.shape[1] * table.latents))
     for start in range(0, len(rows), block):
         batch = codes_at(table, rows[start : start + block], rng)
         variances[start : start + block] = np.var(batch, axis=1, ddof=1)

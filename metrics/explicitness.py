@@ -10,11 +10,12 @@ import warnings
 
 import numpy as np
 
-from metrics.table import CodeTable, Doubles, Integers, codes_at, draw_rows, factors_at, generator
+from metrics.samples import Samples, draw_samples
+from metrics.table import AbstractTable, Doubles, Integers, generator
 
 
 def explicitness(
-    table: CodeTable, *, seed: int, train_samples: int, test_samples: int
+    table: AbstractTable, *, seed: int, train_samples: int, test_samples: int
 ) -> dict[str, float]:
     """Areas under the ROC curve of each position against the others, averaged over the positions of
     a factor and then over factors: 1 at best, .5 for codes that tell nothing.
@@ -26,20 +27,25 @@ def explicitness(
     Ridgeway and Mozer stretch the range .5..1 to 0..1; Locatello et al. do not, nor does this.
     disent does not have it; its size `fast` is that of SAP.
     """
-    rng = generator(seed, "explicitness")
-    train, test = draw_rows(table, rng, train_samples), draw_rows(table, rng, test_samples)
-    codes, unseen = standardised(codes_at(table, train, rng), codes_at(table, test, rng))
-    factors, unseen_factors = factors_at(table, train), factors_at(table, test)
+    train, test = draw(table, seed=seed, train_samples=train_samples, test_samples=test_samples)
+    codes, unseen = standardised(train.codes, test.codes)
     in_train, in_test = [], []
     for k in table.varying:
         positions = table.factor_sizes[k]
-        seen, other = probabilities(codes, factors[k], unseen, positions)
-        in_train.append(mean_area(seen, factors[k]))
-        in_test.append(mean_area(other, unseen_factors[k]))
+        seen, other = probabilities(codes, train.factors[k], unseen, positions)
+        in_train.append(mean_area(seen, train.factors[k]))
+        in_test.append(mean_area(other, test.factors[k]))
     return {
         "explicitness_test": float(np.mean(in_test)),
         "explicitness_train": float(np.mean(in_train)),
     }
+
+
+def draw(
+    table: AbstractTable, *, seed: int, train_samples: int, test_samples: int
+) -> tuple[Samples, Samples]:
+    """The samples of `explicitness`."""
+    return draw_samples(table, generator(seed, "explicitness"), train_samples, test_samples)
 
 
 def standardised(codes: Doubles, unseen: Doubles) -> tuple[Doubles, Doubles]:

@@ -17,12 +17,17 @@ from metrics.elections import (
     global_variances,
     train_and_eval_ballots,
 )
-from metrics.table import CodeTable, Doubles, Integers, generator
+from metrics.table import AbstractTable, Doubles, Integers, generator
 from metrics.votes import Votes
 
 
 def factor_vae(
-    data: CodeTable | Votes, *, seed: int, variance_images: int, train_votes: int, eval_votes: int
+    data: AbstractTable | Votes,
+    *,
+    seed: int,
+    variance_images: int,
+    train_votes: int,
+    eval_votes: int,
 ) -> dict[str, float]:
     """The accuracy of a majority-vote classifier of the fixed factor, on votes it has not seen.
 
@@ -54,7 +59,12 @@ def factor_vae(
 
 
 def factor_vae_unpruned(
-    data: CodeTable | Votes, *, seed: int, variance_images: int, train_votes: int, eval_votes: int
+    data: AbstractTable | Votes,
+    *,
+    seed: int,
+    variance_images: int,
+    train_votes: int,
+    eval_votes: int,
 ) -> dict[str, float]:
     """The FactorVAE score with every latent taking part (disent's default, threshold 0).
 

@@ -21,12 +21,17 @@ from metrics.elections import (
     global_variances,
     train_and_eval_ballots,
 )
-from metrics.table import CodeTable, Doubles, Integers, generator
+from metrics.table import AbstractTable, Doubles, Integers, generator
 from metrics.votes import Votes
 
 
 def factor_vae_weighted(
-    data: CodeTable | Votes, *, seed: int, variance_images: int, train_votes: int, eval_votes: int
+    data: AbstractTable | Votes,
+    *,
+    seed: int,
+    variance_images: int,
+    train_votes: int,
+    eval_votes: int,
 ) -> dict[str, float]:
     """The FactorVAE score with votes that weigh the more, the stiller the elected latent stood.
 
@@ -74,7 +79,7 @@ def weights(variances: Doubles, scale: Doubles, latents: Integers) -> Doubles:
 
 
 def factor_vae_printed(
-    data: CodeTable | Votes, *, seed: int, variance_images: int, votes: int
+    data: AbstractTable | Votes, *, seed: int, variance_images: int, votes: int
 ) -> dict[str, float]:
     """The score as the thesis prints it: a classifier that names the factor of the fewest votes.
 
@@ -89,7 +94,7 @@ def factor_vae_printed(
     """
     rng = generator(seed, "factor_vae_printed")
     variances = global_variances(data, rng, variance_images)
-    if isinstance(data, CodeTable):
+    if isinstance(data, AbstractTable):
         ballots = ballots_of_random_factors(data, rng, votes, IMAGES_PER_VOTE)
     else:
         ballots = given_ballots(data)
@@ -100,7 +105,7 @@ def factor_vae_printed(
 
 
 def factor_vae_ucl_legacy(
-    data: CodeTable | Votes,
+    data: AbstractTable | Votes,
     *,
     seed: int,
     variance_images: int,

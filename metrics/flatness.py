@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from metrics.distances import draw_traversals, widths_and_steps
-from metrics.table import CodeTable, Doubles, generator, looked_up
+from metrics.table import AbstractTable, Doubles, generator, looked_up
 
 
-def flatness(table: CodeTable, *, seed: int, repeats: int) -> dict[str, float]:
+def flatness(table: AbstractTable, *, seed: int, repeats: int) -> dict[str, float]:
     """The mean over factors of width over length, of `repeats` traversals of each factor.
 
         flatness = mean_f ( mean_t width_t / ((n_f - 1) mean_t,i step_t,i) )

@@ -12,13 +12,21 @@ import math
 import numpy as np
 
 from metrics.mig import discretise
-from metrics.table import CodeTable, Doubles, Integers, codes_at, draw_rows, factors_at, generator
+from metrics.table import (
+    AbstractTable,
+    Doubles,
+    Integers,
+    codes_at,
+    draw_rows,
+    factors_at,
+    generator,
+)
 
 QUANTILE = 0.99
 """Of the deviations of a group; the paper takes the largest, which one outlier decides."""
 
 
-def irs(table: CodeTable, *, seed: int, samples: int) -> dict[str, float]:
+def irs(table: AbstractTable, *, seed: int, samples: int) -> dict[str, float]:
     """{"irs": IRS, "irs_varying_latents": their number} of `samples` rows drawn with replacement.
 
     IRS is 1 at best and 0 where no latent varies. Latents of noise alone score .3 or so, because

@@ -9,12 +9,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from metrics.table import CodeTable, Doubles, Integers, codes_at, draw_rows, factors_at, generator
+from metrics.table import (
+    AbstractTable,
+    Doubles,
+    Integers,
+    codes_at,
+    draw_rows,
+    factors_at,
+    generator,
+)
 
 BINS = 20
 
 
-def mig(table: CodeTable, *, seed: int, samples: int) -> dict[str, float]:
+def mig(table: AbstractTable, *, seed: int, samples: int) -> dict[str, float]:
     """{"mig": MIG} in [0, 1] of `samples` rows drawn with replacement (10,000 in the papers)."""
     rng = generator(seed, "mig")
     rows = draw_rows(table, rng, samples)

@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 
 from metrics.mig import discretise, mutual_information
-from metrics.table import CodeTable, Doubles, codes_at, draw_rows, factors_at, generator
+from metrics.table import AbstractTable, Doubles, codes_at, draw_rows, factors_at, generator
 
 
-def modularity(table: CodeTable, *, seed: int, samples: int) -> dict[str, float]:
+def modularity(table: AbstractTable, *, seed: int, samples: int) -> dict[str, float]:
     """{"modularity": modularity} in [0, 1] of `samples` rows drawn with replacement.
 
     disent does not have it; its size `fast` is MIG's.

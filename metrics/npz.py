@@ -12,7 +12,7 @@ import math
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -21,13 +21,19 @@ import numpy.typing as npt
 
 from metrics.evidence import Evidence
 from metrics.inception import Images, Moments
-from metrics.table import CodeTable, check_logvar_shape, check_shapes, check_types
+from metrics.sparse import SparseTable, check_sparse_shapes
+from metrics.table import CodeTable, as_float32, check_logvar_shape, check_shapes, check_types
 from metrics.votes import MAX_FACTORS, Votes, check_vote_shapes
 
 MAX_GIB = 16
 TABLE = ("codes", "factor_sizes")  # and optionally logvar
+SPARSE = (*TABLE, "encoded_rows", "replicates")  # and optionally logvar
 VOTES = ("votes", "labels")  # and optionally codes, votes_logvar, codes_logvar
-OPTIONAL = {TABLE: ("logvar",), VOTES: ("codes", "votes_logvar", "codes_logvar")}
+OPTIONAL = {
+    TABLE: ("logvar",),
+    SPARSE: ("logvar",),
+    VOTES: ("codes", "votes_logvar", "codes_logvar"),
+}
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 HEADER_READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -46,11 +52,15 @@ class _Header(NamedTuple):
     dtype: np.dtype[Any]
 
 
-def read_npz(path: Path) -> CodeTable | Votes:
+def read_npz(path: Path) -> CodeTable | SparseTable | Votes:
     """What is in a file as `numpy.savez` and `numpy.savez_compressed` write it.
 
     A code table: codes: float [N, Z] or [R, N, Z], row i being factor index i, last factor fastest.
     factor_sizes: int [F], with product N. logvar: optional, as codes.
+
+    Some rows of a code table, in a file with an array of this name: encoded_rows: int [M],
+    ascending, the rows r*N + i of replicate r and factor index i. codes: float [M, Z], and logvar,
+    of these. factor_sizes; replicates: int [], of the whole table.
 
     Votes, in a file with an array of this name: votes: float [V, I, Z]. labels: int [V], the factor
     that the images of a vote share, from 0. codes: optional, float [G, Z], of images of all kinds.
@@ -69,9 +79,9 @@ def read_npz(path: Path) -> CodeTable | Votes:
             raise ValueError(f"{path}: {_one_line(error)}") from error
 
 
-def _read(archive: zipfile.ZipFile) -> CodeTable | Votes:
+def _read(archive: zipfile.ZipFile) -> CodeTable | SparseTable | Votes:
     members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-    needed = VOTES if "votes" in members else TABLE
+    needed = VOTES if "votes" in members else SPARSE if "encoded_rows" in members else TABLE
     if "votes" in members and "factor_sizes" in members:
         raise ValueError("holds both votes and factor_sizes; valid: votes or a code table")
     for name in needed:
@@ -86,7 +96,7 @@ def _read(archive: zipfile.ZipFile) -> CodeTable | Votes:
         raise ValueError(f"arrays of {gib:,.1f} GiB; valid: at most {MAX_GIB} GiB")
     headers = {name: _header(archive, name, info) for name, info in members.items()}
     check_types(**{name: header.dtype for name, header in headers.items()})
-    return (_votes if needed is VOTES else _code_table)(archive, members, headers)
+    return _READERS[needed](archive, members, headers)
 
 
 def _code_table(
@@ -105,6 +115,27 @@ def _code_table(
     return CodeTable.checked(codes, factor_sizes, logvar)
 
 
+def _sparse_table(
+    archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], headers: dict[str, _Header]
+) -> SparseTable:
+    for name, dimensions in (("factor_sizes", 1), ("replicates", 0)):
+        shape = headers[name].shape
+        if len(shape) != dimensions or math.prod(shape) > MAX_FACTORS:
+            raise ValueError(f"{name} has shape {list(shape)}; valid: {dimensions} dimensions")
+    check_sparse_shapes(headers["codes"].shape, headers["encoded_rows"].shape)
+    if "logvar" in headers:
+        check_logvar_shape(headers["logvar"].shape, headers["codes"].shape)
+
+    arrays = {name: _array(archive, info) for name, info in members.items()}
+    return SparseTable(
+        as_float32(arrays["codes"]),
+        arrays["encoded_rows"].astype(np.int64),
+        tuple(arrays["factor_sizes"].tolist()),
+        int(arrays["replicates"]),
+        as_float32(arrays["logvar"]) if "logvar" in arrays else None,
+    )
+
+
 def _votes(
     archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], headers: dict[str, _Header]
 ) -> Votes:
@@ -116,6 +147,13 @@ def _votes(
         _array(archive, members[name]) if name in members else None for name in OPTIONAL[VOTES]
     )
     return Votes.checked(codes, labels, None, global_codes, logvar, global_logvar)
+
+
+_READERS: Mapping[tuple[str, ...], Callable[..., CodeTable | SparseTable | Votes]] = {
+    TABLE: _code_table,
+    SPARSE: _sparse_table,
+    VOTES: _votes,
+}
 
 
 def _header(archive: zipfile.ZipFile, name: str, info: zipfile.ZipInfo) -> _Header:

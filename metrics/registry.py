@@ -29,6 +29,11 @@ class Metric(NamedTuple):
     code changes values. `shapes` says what `data` may be. The sizes say what is drawn from a code
     table, or measured for it; given votes are all used. `cost_seconds` is what its full size takes
     on one thread, of 700,000 rows: what takes more than a second is scored in a task of its own.
+
+    `draw` names the function of the module that makes all look-ups of the metric in a code table,
+    of the same arguments, where the metric itself is slow to run: so it is known which rows to
+    encode during training (`metrics.rows`). A dear metric without one has the whole table encoded.
+    No metric draws by what the codes are.
     """
 
     module: str
@@ -41,6 +46,7 @@ class Metric(NamedTuple):
     summary: str
     shapes: frozenset[Shape] = frozenset({"table"})
     cost_seconds: float = 0.5
+    draw: str = ""
 
 
 # As many as CIFAR's training set has; fewer than 2,049 leave the covariances without full rank.
@@ -154,6 +160,7 @@ METRICS: dict[str, Metric] = {
         higher_is_better=True,
         citation="Ridgeway and Mozer 2018, section 3; model and sizes of Locatello et al. 2019",
         summary="how well a linear classifier ranks each position of each factor above the others",
+        draw="draw",
     ),
     "beta_vae": Metric(
         module="beta_vae",
@@ -167,6 +174,7 @@ METRICS: dict[str, Metric] = {
         higher_is_better=True,
         citation="Higgins et al. 2017, section 3; classifier and sizes of Locatello et al. 2019",
         summary="how often a linear classifier tells which factor pairs of images share",
+        draw="draw",
     ),
     "beta_vae_fil": Metric(
         module="beta_vae_fil",
@@ -219,6 +227,7 @@ METRICS: dict[str, Metric] = {
         citation="Locatello et al. 2019, section 5.5",
         summary="how well factors are told by boosted trees and logistic regression, from how few",
         cost_seconds=10.0,
+        draw="draw",
     ),
     "sap": Metric(
         module="sap",
@@ -232,6 +241,7 @@ METRICS: dict[str, Metric] = {
         higher_is_better=True,
         citation="Kumar et al. 2018, section 3; sizes of Locatello et al. 2019",
         summary="how much better one latent classifies a factor than the next one does",
+        draw="draw",
     ),
     "sap_continuous": Metric(
         module="sap",
@@ -400,6 +410,7 @@ METRICS: dict[str, Metric] = {
         citation="Eastwood and Williams 2018, section 2; trees and sizes of Locatello et al. 2019",
         summary="how nearly each latent serves a single factor, by the splits of boosted trees",
         cost_seconds=5.0,
+        draw="draw",
     ),
     "dci_sklearn": Metric(
         module="dci",
@@ -419,6 +430,7 @@ METRICS: dict[str, Metric] = {
         citation="Eastwood and Williams 2018, section 2; trees and sizes of Locatello et al. 2019",
         summary="dci with scikit-learn's own trees, which take minutes at full size",
         cost_seconds=240.0,
+        draw="draw",
     ),
 }
 

@@ -14,26 +14,39 @@ from __future__ import annotations
 import numpy as np
 
 from metrics.linear_svm import balanced_classes, fit_linear_svms, predict
-from metrics.table import CodeTable, Doubles, Integers, codes_at, draw_rows, factors_at, generator
+from metrics.samples import Samples, draw_samples
+from metrics.table import (
+    AbstractTable,
+    Doubles,
+    Integers,
+    codes_at,
+    draw_rows,
+    factors_at,
+    generator,
+)
 
 LEAST_VARIANCE = 1e-12
 
 
-def sap(table: CodeTable, *, seed: int, train_samples: int, test_samples: int) -> dict[str, float]:
+def sap(
+    table: AbstractTable, *, seed: int, train_samples: int, test_samples: int
+) -> dict[str, float]:
     """{"sap": SAP} in [0, 1] of accuracies on `test_samples` rows, learned from `train_samples`."""
-    rng = generator(seed, "sap")
-    train = draw_rows(table, rng, train_samples)
-    test = draw_rows(table, rng, test_samples)
+    train, test = draw(table, seed=seed, train_samples=train_samples, test_samples=test_samples)
     accuracies = classification_accuracies(
-        codes_at(table, train, rng),
-        factors_at(table, train)[table.varying],
-        codes_at(table, test, rng),
-        factors_at(table, test)[table.varying],
+        train.codes, train.factors[table.varying], test.codes, test.factors[table.varying]
     )
     return {"sap": mean_gap(accuracies)}
 
 
-def sap_continuous(table: CodeTable, *, seed: int, samples: int) -> dict[str, float]:
+def draw(
+    table: AbstractTable, *, seed: int, train_samples: int, test_samples: int
+) -> tuple[Samples, Samples]:
+    """The samples of `sap`."""
+    return draw_samples(table, generator(seed, "sap"), train_samples, test_samples)
+
+
+def sap_continuous(table: AbstractTable, *, seed: int, samples: int) -> dict[str, float]:
     """{"sap_continuous": SAP} in [0, 1] of squared correlations over `samples` rows."""
     rng = generator(seed, "sap_continuous")
     rows = draw_rows(table, rng, samples)

@@ -1,5 +1,9 @@
 """The code table, and drawing rows of it: what most metrics see of a model and a dataset.
 
+A metric draws rows by the functions below, and sees codes through `codes_at` and `looked_up` alone.
+So it is told the same by a table that holds only the rows that it draws (`metrics.sparse`), and by
+one that writes down which these are (`metrics.rows`).
+
 The factor grid is row-major, last factor fastest. The rows of a table are the factor grid with one
 more axis in front, the replicate r = 0..R-1 of the nuisance, which no metric scores: row r*N + i is
 replicate r of factor cell i. A uniform row is thus a uniform cell with a replicate of its own.
@@ -8,6 +12,7 @@ replicate r of factor cell i. A uniform row is thus a uniform cell with a replic
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,15 +22,54 @@ import numpy.typing as npt
 
 MAX_LATENTS = 1_000
 MAX_LOGVAR = 100
-INTEGERS = ("factor_sizes", "labels")
+INTEGERS = ("factor_sizes", "labels", "encoded_rows", "replicates")
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 
+class AbstractTable(ABC):
+    """A factor grid with replicates, and codes to look up by row."""
+
+    factor_sizes: tuple[int, ...]
+    sampled: bool
+
+    @property
+    @abstractmethod
+    def replicates(self) -> int:
+        """R: how many rows there are of each cell."""
+
+    @property
+    @abstractmethod
+    def latents(self) -> int: ...
+
+    @abstractmethod
+    def look_up(self, rows: Integers) -> tuple[Floats, Floats | None, Integers]:
+        """(codes float32 [M, Z], log-variances likewise, places int64 as `rows`).
+
+        The places are where, in the two, those of `rows` are. Without variances: None.
+        """
+
+    @property
+    def num_rows(self) -> int:
+        """R*N, whether codes are held of all of them or not."""
+        return self.replicates * math.prod(self.factor_sizes)
+
+    @property
+    def strides(self) -> Integers:
+        """int64 [F]: how far apart two rows are that differ by one step of a factor."""
+        sizes = self.factor_sizes
+        return np.array([math.prod(sizes[k + 1 :]) for k in range(len(sizes))], dtype=np.int64)
+
+    @property
+    def varying(self) -> Integers:
+        """int64: the factors with two or more positions, the only ones that are scored."""
+        return np.flatnonzero(np.array(self.factor_sizes) > 1)
+
+
 @dataclass(frozen=True, eq=False)
-class CodeTable:
+class CodeTable(AbstractTable):
     """The representation of every cell of a factor grid.
 
     codes: float32 [R, N, Z]; codes[r, i] is the representation of replicate r at factor index i.
@@ -80,18 +124,19 @@ class CodeTable:
     @property
     def rows(self) -> Floats:
         """float32 [R*N, Z], a view."""
-        return self.codes.reshape(-1, self.codes.shape[2])
+        return self.codes.reshape(-1, self.latents)
 
     @property
-    def strides(self) -> Integers:
-        """int64 [F]: how far apart two rows are that differ by one step of a factor."""
-        sizes = self.factor_sizes
-        return np.array([math.prod(sizes[k + 1 :]) for k in range(len(sizes))], dtype=np.int64)
+    def replicates(self) -> int:
+        return int(self.codes.shape[0])
 
     @property
-    def varying(self) -> Integers:
-        """int64: the factors with two or more positions, the only ones that are scored."""
-        return np.flatnonzero(np.array(self.factor_sizes) > 1)
+    def latents(self) -> int:
+        return int(self.codes.shape[2])
+
+    def look_up(self, rows: Integers) -> tuple[Floats, Floats | None, Integers]:
+        logvar = None if self.logvar is None else self.logvar.reshape(-1, self.latents)
+        return self.rows, logvar, rows
 
 
 def check_types(**dtypes: np.dtype[Any]) -> None:
@@ -104,10 +149,7 @@ def check_types(**dtypes: np.dtype[Any]) -> None:
 
 def check_shapes(codes: tuple[int, ...], factor_sizes: Sequence[int]) -> None:
     """ValueError for codes that are not [R, N, Z] (or [N, Z]) with N the product of the sizes."""
-    if not factor_sizes or min(factor_sizes) < 1 or max(factor_sizes) < 2:
-        raise ValueError(
-            f"factor_sizes is {list(factor_sizes)}; valid: sizes of 1 or more, at least one above 1"
-        )
+    check_factor_sizes(factor_sizes)
     if len(codes) not in (2, 3):
         raise ValueError(f"codes has {len(codes)} dimensions; valid: [N, Z] or [R, N, Z]")
     *replicates, rows, latents = codes
@@ -118,6 +160,13 @@ def check_shapes(codes: tuple[int, ...], factor_sizes: Sequence[int]) -> None:
     if replicates == [0]:
         raise ValueError("codes has 0 replicates; valid: 1 or more")
     check_latents("codes", latents)
+
+
+def check_factor_sizes(factor_sizes: Sequence[int]) -> None:
+    if not factor_sizes or min(factor_sizes) < 1 or max(factor_sizes) < 2:
+        raise ValueError(
+            f"factor_sizes is {list(factor_sizes)}; valid: sizes of 1 or more, at least one above 1"
+        )
 
 
 def check_latents(name: str, latents: int) -> None:
@@ -164,13 +213,13 @@ def generator(seed: int, metric: str) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64([seed, int.from_bytes(metric.encode())]))
 
 
-def draw_rows(table: CodeTable, rng: np.random.Generator, count: int) -> Integers:
+def draw_rows(table: AbstractTable, rng: np.random.Generator, count: int) -> Integers:
     """int64 [count]: rows drawn independently and with replacement."""
-    return rng.integers(len(table.rows), size=count)
+    return rng.integers(table.num_rows, size=count)
 
 
 def draw_rows_with_one_factor_fixed(
-    table: CodeTable, rng: np.random.Generator, batches: int, batch_size: int
+    table: AbstractTable, rng: np.random.Generator, batches: int, batch_size: int
 ) -> tuple[Integers, Integers]:
     """(factors int64 [batches], rows int64 [batches, batch_size]).
 
@@ -181,13 +230,13 @@ def draw_rows_with_one_factor_fixed(
 
 
 def draw_rows_with_factors_fixed(
-    table: CodeTable, rng: np.random.Generator, factors: Integers, batch_size: int
+    table: AbstractTable, rng: np.random.Generator, factors: Integers, batch_size: int
 ) -> Integers:
     """int64 [B, batch_size]: a batch of rows for each of `factors`, int64 [B].
 
     A batch's rows are drawn as by `draw_rows`, and then take its factor's position from the first.
     """
-    rows = rng.integers(len(table.rows), size=(len(factors), batch_size))
+    rows = rng.integers(table.num_rows, size=(len(factors), batch_size))
     strides = table.strides[factors, None]
     # In place: these arrays are the most that a metric ever holds.
     steps = rows // strides
@@ -198,34 +247,36 @@ def draw_rows_with_factors_fixed(
     return rows
 
 
-def factors_at(table: CodeTable, rows: Integers) -> Integers:
+def factors_at(table: AbstractTable, rows: Integers) -> Integers:
     """int64 [F, rows]: the position of every factor at the given rows."""
     sizes = np.array(table.factor_sizes)
     positions: Integers = rows // table.strides[:, None] % sizes[:, None]
     return positions
 
 
-def codes_at(table: CodeTable, rows: Integers, rng: np.random.Generator) -> Doubles:
+def codes_at(table: AbstractTable, rows: Integers, rng: np.random.Generator) -> Doubles:
     """float64 [..., Z]: the codes of rows of any shape, widened so that sums of them are exact.
 
     Of a sampled table mu + sigma epsilon, with an epsilon of its own for each place in `rows`.
     """
-    codes = np.take(table.rows, rows, axis=0).astype(np.float64)
+    held, held_logvar, places = table.look_up(rows)
+    codes = np.take(held, places, axis=0).astype(np.float64)
     if table.sampled:
-        assert table.logvar is not None
-        logvar = np.take(table.logvar.reshape(table.rows.shape), rows, axis=0)
+        assert held_logvar is not None
+        logvar = np.take(held_logvar, places, axis=0)
         codes += np.exp(0.5 * logvar.astype(np.float64)) * rng.standard_normal(codes.shape)
     return codes
 
 
 def looked_up(
-    table: CodeTable, rows: Integers, rng: np.random.Generator
+    table: AbstractTable, rows: Integers, rng: np.random.Generator
 ) -> tuple[Floats, Integers]:
     """(float32 [M, Z], int64 as `rows`): codes, and where in them those of `rows` are.
 
     The table's own, which are not copied; of a sampled table a draw for each place in `rows`.
     """
     if not table.sampled:
-        return table.rows, rows
+        held, _, places = table.look_up(rows)
+        return held, places
     codes = codes_at(table, rows.ravel(), rng).astype(np.float32)
     return codes, np.arange(rows.size).reshape(rows.shape)

@@ -14,12 +14,12 @@ import numpy as np
 
 from metrics.elections import ACTIVE_STD
 from metrics.mig import BINS, discretise
-from metrics.table import CodeTable, Doubles, Integers, codes_at, draw_rows, generator
+from metrics.table import AbstractTable, Doubles, Integers, codes_at, draw_rows, generator
 
 LEAST_EIGENVALUE = 1e-12
 
 
-def unsupervised(table: CodeTable, *, seed: int, samples: int) -> dict[str, float]:
+def unsupervised(table: AbstractTable, *, seed: int, samples: int) -> dict[str, float]:
     """Scores of `samples` rows drawn with replacement; each but the last is 0 for independence.
 
     ..._gaussian_total_correlation: in nats, over the latents that vary at all.

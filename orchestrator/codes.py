@@ -2,11 +2,13 @@
 
 It has what the metrics that are due take: `codes` and `factor_sizes` of a factor grid, or
 `votes`, `labels` and `codes` of images of all kinds, with log-variances; `evidence_*` of the
-evidence; `inception_*`, moments of the features of real and of made images.
+evidence; `inception_*`, moments of the features of real and of made images. During training the
+codes may be those of the `encoded_rows` alone, out of a grid of so many `replicates`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -19,10 +21,12 @@ from grids.data_folder import DataFolder
 from grids.datasets import Song
 from grids.metrics import EVIDENCE, INCEPTION, TABLE, VOTES, offered
 from grids.metrics import METRICS as TAKEN
+from grids.settings import Evaluate
 from grids.trial import Trial
 from metrics import METRICS
 from metrics.latents import codes_along, variance_ratios
-from metrics.table import CodeTable
+from metrics.rows import rows_drawn
+from metrics.table import CodeTable, Integers
 from metrics.votes import Votes
 from trainers.datasets.dataset import Dataset
 from trainers.datasets.votes import read_votes
@@ -35,6 +39,9 @@ from trainers.models.vae import VAE
 GLOBAL_IMAGES = 10_000
 """Whose codes say how much a latent varies over a dataset of votes (Song 2018's code)."""
 
+SPARSE_SHARE = 0.5
+"""Of the rows of a factor grid: where metrics draw fewer, no others are encoded for them."""
+
 Arrays = dict[str, npt.NDArray[Any]]
 
 
@@ -42,6 +49,27 @@ def shapes_for(trial: Trial, metrics: Iterable[str]) -> set[str]:
     """What has to be written of a trial for these metrics."""
     there = set(offered(trial.dataset))
     return {shape for metric in metrics for shape in TAKEN[metric] if shape in there}
+
+
+def rows_to_encode(
+    model: VAE, trial: Trial, dataset: Dataset, metrics: Iterable[str], evaluate: Evaluate
+) -> Integers | None:
+    """The rows of the factor grid that these metrics draw during training, or None for all."""
+    names = [metric for metric in metrics if TABLE in TAKEN[metric]]
+    if not names or TABLE not in offered(trial.dataset):
+        return None
+    sizes = tuple(len(positions) for positions in dataset.evaluation_grid)
+    rows = rows_drawn(
+        names,
+        sizes,
+        replicates=dataset.evaluation_draws,
+        latents=model.latents,
+        size=evaluate.during,
+        seed=evaluate.seed,
+        representations=evaluate.representations,
+    )
+    num_rows = dataset.evaluation_draws * math.prod(sizes)
+    return None if rows is None or len(rows) >= SPARSE_SHARE * num_rows else rows
 
 
 def codes_of(
@@ -53,18 +81,25 @@ def codes_of(
     size: str,
     data: DataFolder,
     device: torch.device,
+    rows: Integers | None = None,
 ) -> Arrays:
-    """The arrays of a trained model that these metrics take, at a size (fast, full)."""
+    """The arrays of a trained model that these metrics take, at a size (fast, full).
+
+    Of the factor grid only `rows`, ascending, where they are given.
+    """
     metrics = list(metrics)
     shapes = shapes_for(trial, metrics)
     posterior = trial.framework.posterior
     arrays: Arrays = {}
     if TABLE in shapes:
-        table = encode(model, dataset, device=device, posterior=posterior)
+        table = encode(model, dataset, device=device, posterior=posterior, rows=rows)
         sizes = [len(positions) for positions in dataset.evaluation_grid]
         arrays |= {"codes": table.mean, "factor_sizes": np.array(sizes, dtype=np.int64)}
         if table.logvar is not None:
             arrays["logvar"] = table.logvar
+        if rows is not None:
+            replicates = np.array(dataset.evaluation_draws, dtype=np.int64)
+            arrays |= {"encoded_rows": rows, "replicates": replicates}
     if VOTES in shapes:
         assert isinstance(trial.dataset, Song)
         votes = read_votes(trial.dataset, data)

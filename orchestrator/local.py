@@ -55,11 +55,11 @@ def _score(session: Session) -> None:
     queue = session.queue
     while session.stop_reason is None and (task := queue.take()):
         try:
-            score_files(session.folder, task)
+            lacking = score_files(session.folder, task)
         except Fenced:
             raise
         except Exception:
             queue.settle(task, traceback.format_exc())
         else:
-            queue.settle(task, None)
+            queue.settle(task, None, lacking)
     queue.drop_settled()

@@ -20,6 +20,7 @@ import ray
 
 from grids.settings import Evaluate
 from orchestrator.scoring import CodeFile, ScoringQueue, score_files
+from orchestrator.work import ScoreKey
 from results.lease import Fenced
 from results.store import StudyFolder
 
@@ -36,12 +37,12 @@ class PoolState(NamedTuple):
 
 
 @ray.remote(max_retries=0)
-def score_task(folder: StudyFolder, task: Sequence[CodeFile]) -> None:
+def score_task(folder: StudyFolder, task: Sequence[CodeFile]) -> dict[ScoreKey, int]:
     # Trainers go first: on a full machine scoring takes what they leave. (Ray's workers have 15.)
     os.setpriority(os.PRIO_PROCESS, 0, 19)
     faulthandler.dump_traceback_later(HANG_SECONDS, exit=True, file=sys.stderr)
     try:
-        score_files(folder, task)
+        return score_files(folder, task)
     finally:
         faulthandler.cancel_dump_traceback_later()
 
@@ -67,7 +68,7 @@ class MetricPool:
             # Ray 2.60 shows every GPU to tasks that asked for none.
             "runtime_env": {"env_vars": {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}},
         }
-        self.running: dict[ray.ObjectRef[None], Sequence[CodeFile]] = {}
+        self.running: dict[ray.ObjectRef[dict[ScoreKey, int]], Sequence[CodeFile]] = {}
         self.draining = False
         self.state = PoolState(len(self.queue.waiting_files()), {}, None)
         threading.Thread(target=self._work, daemon=True).start()
@@ -112,9 +113,9 @@ class MetricPool:
             return
         done, _ = ray.wait(list(self.running), num_returns=1, timeout=LOOK_SECONDS)
         for reference in done:
-            error = None
+            error, lacking = None, {}
             try:
-                ray.get(reference)
+                lacking = ray.get(reference)
             except ray.exceptions.RayError as failure:
                 error = str(failure)
-            self.queue.settle(self.running.pop(reference), error)
+            self.queue.settle(self.running.pop(reference), error, lacking)

@@ -10,6 +10,7 @@ import metrics
 from grids.fields import instead
 from metrics import METRICS
 from metrics.npz import read_npz
+from metrics.sparse import SparseTable
 from orchestrator.errors import InputError
 from orchestrator.scoring import one_thread, sampled
 
@@ -37,6 +38,11 @@ def score_file(
             raise InputError(f"--metric {name}: no such metric; {instead(name, METRICS)}")
     try:
         data = read_npz(path)
+        if isinstance(data, SparseTable):
+            raise ValueError(
+                f"{path}: holds {len(data.codes):,} of {data.num_rows:,} rows, for a study's own "
+                "scores; valid: all rows, as a study with keep_codes: true leaves them"
+            )
         if representation == "sampled":
             try:
                 data = sampled(data, seed)

@@ -2,13 +2,14 @@
 
 The queue is the folder of code files, so a lost process loses nothing. A file waits until every
 score that the grid asks of it stands in the scores table; it is then deleted, unless the grid says
-`keep_codes: true`.
+`keep_codes: true`. A file of some rows of a code table, which a run of another grid has left, may
+lack rows of a metric: it then serves the others. The scores that it cannot serve are of a model
+that is gone; only at the end of a trial, whose tables are whole, is there one to encode again.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +26,7 @@ from metrics import METRICS, Data
 from metrics.evidence import Evidence
 from metrics.inception import Images
 from metrics.npz import read_evidence, read_moments, read_npz
+from metrics.sparse import MissingRows, SparseTable
 from metrics.table import CodeTable
 from metrics.votes import Votes
 from orchestrator import machine
@@ -140,6 +142,7 @@ class ScoringQueue:
         self._settled: set[str] = set()
         self._in_flight: set[str] = set()
         self._failures: dict[str, list[str]] = {}
+        self._lacking: dict[ScoreKey, int] = {}  # and when the file was written that lacks rows
 
     def scored(self) -> set[ScoreKey]:
         """The scores that exist by now."""
@@ -159,10 +162,14 @@ class ScoringQueue:
             if trial_id not in self.steps or not step.isdigit():
                 continue  # of a trial that the grid no longer has, or not ours
             wanted = wanted_scores(trial_id, int(step), self.steps[trial_id], self.evaluate)
-            if missing := frozenset(wanted - scored):
-                path = self.folder.codes_dir / name
+            path = self.folder.codes_dir / name
+            missing = frozenset(wanted - scored)
+            if lacks := bool(missing & self._lacking.keys()):
+                written = path.stat().st_mtime_ns  # another one may have taken its place
+                missing = frozenset(k for k in missing if self._lacking.get(k) != written)
+            if missing:
                 found += parts_of(CodeFile(path, trial_id, int(step), missing))
-            else:
+            elif not (lacks and self.evaluate.keep_codes):  # a kept one may be written anew
                 self._settled.add(name)
         return found + self._waiting_cells()
 
@@ -211,8 +218,17 @@ class ScoringQueue:
         self._in_flight.update(part.label for part in task)
         return task
 
-    def settle(self, task: Sequence[CodeFile], error: str | None) -> None:
-        """Gives a task's parts back; `error` counts against each of them."""
+    def settle(
+        self,
+        task: Sequence[CodeFile],
+        error: str | None,
+        lacking: Mapping[ScoreKey, int] | None = None,
+    ) -> None:
+        """Gives a task's parts back; `error` counts against each of them.
+
+        `lacking`, as `score_files` returns it: what is not to be tried with these files again.
+        """
+        self._lacking.update(lacking or {})
         for part in task:
             self._in_flight.discard(part.label)
             if error is not None:
@@ -246,11 +262,12 @@ def score_files(
     folder: StudyFolder,
     task: Sequence[CodeFile],
     clock: Callable[[], float] = time.monotonic,
-) -> None:
+) -> dict[ScoreKey, int]:
     """Scores every file of the task and writes one record with all the rows.
 
-    An error costs the scores of one metric of one file; the first is raised once the others are
-    written down.
+    Returns the scores whose file lacks rows that they are of, each with the time at which that file
+    was written, in nanoseconds. An error costs the scores of one metric of one file; the first is
+    raised once the others are written down.
     """
     attempt = Attempt.open(
         folder,
@@ -265,10 +282,15 @@ def score_files(
     )
     rows: list[dict[str, object]] = []
     failures: list[Exception] = []
+    lacking: dict[ScoreKey, int] = {}
     with attempt.stage("score"), one_thread():
         for file in task:
-            score = functools.partial(_score_cell, folder) if file.cell else _score_file
-            for row in score(file, clock, failures):
+            rows_of = (
+                _score_cell(folder, file, clock, failures)
+                if file.cell
+                else _score_file(file, clock, failures, lacking)
+            )
+            for row in rows_of:
                 rows.append({**row, "attempt_id": attempt.attempt_id})
                 attempt.beat(0)
     if rows:
@@ -278,6 +300,7 @@ def score_files(
         attempt.close("failed", 0, error=error)
         raise failures[0]
     attempt.close("completed", 0)
+    return lacking
 
 
 def one_thread() -> threadpool_limits:
@@ -321,14 +344,21 @@ def _score_cell(
 
 
 def _score_file(
-    file: CodeFile, clock: Callable[[], float], failures: list[Exception]
+    file: CodeFile,
+    clock: Callable[[], float],
+    failures: list[Exception],
+    lacking: dict[ScoreKey, int],
 ) -> Iterator[dict[str, object]]:
-    """The rows of a file, the cheapest metric first; what goes wrong is added to `failures`."""
+    """The rows of a file, the cheapest metric first; what goes wrong is added to `failures`, and
+    what needs rows that the file lacks to `lacking`.
+    """
     read: dict[tuple[str, str], Data] = {}
+    written = 0
     for key in sorted(file.missing, key=lambda key: (cost_seconds(key), key)):
         _, _, representation, metric, _, size, seed = key
         started = clock()
         try:
+            written = written or file.path.stat().st_mtime_ns  # before it is read
             # Codes are read once for all metrics of the file.
             what = next((s for s in METRICS[metric].shapes if s in READ), "codes")
             if (what, representation) not in read:
@@ -339,6 +369,9 @@ def _score_file(
                 read[what, representation] = data
             data = read[what, representation]
             values = metrics.score(metric, data, size=size, seed=seed)
+        except MissingRows:
+            lacking[key] = written
+            continue
         except Exception as error:  # a metric of a user's own may raise anything
             failures.append(error)
             continue
@@ -361,10 +394,10 @@ def encoded(data: Data) -> dict[str, int | None]:
         return {"cells": None, "draws": data.real.images}
     if isinstance(data, Votes):
         return {"cells": data.codes.shape[0], "draws": data.codes.shape[1]}
-    return {"cells": data.codes.shape[1], "draws": data.codes.shape[0]}
+    return {"cells": data.num_rows // data.replicates, "draws": data.replicates}
 
 
-def sampled(data: Data, seed: int) -> CodeTable | Votes:
+def sampled(data: Data, seed: int) -> CodeTable | SparseTable | Votes:
     """The `sampled` representation: of a table drawn at each look-up, of votes here."""
-    assert isinstance(data, CodeTable | Votes)
+    assert isinstance(data, CodeTable | SparseTable | Votes)
     return data.drawn(seed) if isinstance(data, Votes) else dataclasses.replace(data, sampled=True)

@@ -27,7 +27,7 @@ from grids.settings import Resources
 from grids.trial import Trial
 from orchestrator import checkpoints, machine
 from orchestrator.bf16_check import slow_bf16
-from orchestrator.codes import codes_of, fixed_codes, latents_of
+from orchestrator.codes import codes_of, fixed_codes, latents_of, rows_to_encode
 from orchestrator.trial_log import TrialLog
 from orchestrator.work import Unit, due_metrics
 from results.lease import Fenced
@@ -246,17 +246,24 @@ class TrialRun:
 
     def _write_codes(self) -> None:
         assert self.training is not None
-        evaluate, steps = self.unit.evaluate, self.trial.steps
+        evaluate, at_end = self.unit.evaluate, self.step == self.trial.steps
+        model = self.training.model
+        metrics = due_metrics(self.step, self.trial.steps, evaluate)
+        rows = None
+        # At the end latents are told from all codes, and metrics that are added later scored.
+        if not at_end and not evaluate.keep_codes:
+            rows = rows_to_encode(model, self.trial, self.dataset, metrics, evaluate)
         arrays = codes_of(
-            self.training.model,
+            model,
             self.trial,
             self.dataset,
-            due_metrics(self.step, steps, evaluate),
-            size=evaluate.final if self.step == steps else evaluate.during,
+            metrics,
+            size=evaluate.final if at_end else evaluate.during,
             data=self.unit.data,
             device=self.device,
+            rows=rows,
         )
-        if self.step == steps and (latents := latents_of(self.trial, arrays)):
+        if at_end and (latents := latents_of(self.trial, arrays)):
             path = self.folder.artifacts(self.trial.trial_id) / LATENTS
             self.folder.write(path, _npz(np.savez, latents))
         path = self.folder.codes(self.trial.trial_id, self.step)

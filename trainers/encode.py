@@ -25,7 +25,7 @@ BATCH_SIZES = {"cpu": 256, "cuda": 2048}
 class Codes(NamedTuple):
     """[R, N, Z] each: R draws of the nuisance, N cells in row-major order, Z latents.
 
-    Of votes: [V, I, Z], I images each.
+    Of some rows of these: [M, Z]. Of votes: [V, I, Z], I images each.
     """
 
     mean: npt.NDArray[np.float32]
@@ -39,21 +39,29 @@ def encode(
     *,
     device: torch.device | str,
     posterior: bool = True,
+    rows: npt.NDArray[np.int64] | None = None,
 ) -> Codes:
     """Encodes the evaluation grid, last factor fastest, with each of the evaluation draws.
 
-    Without a `posterior` the codes have no variances.
+    Without a `posterior` the codes have no variances. Of `rows`, int64 [M], only these: row r*N + i
+    is cell i with draw r. They are encoded in full batches, as those of the whole grid are: of a
+    single image the last bits would be others.
     """
     device = torch.device(device)
     positions = [torch.tensor(grid, device=device) for grid in dataset.evaluation_grid]
     num_cells = math.prod(len(grid) for grid in positions)
-    rows = torch.arange(dataset.evaluation_draws * num_cells, device=device)
+    draws = dataset.evaluation_draws
+    batch_size = BATCH_SIZES[device.type]
+    if rows is None:
+        every = torch.arange(draws * num_cells)
+    else:
+        every = torch.from_numpy(np.pad(rows, (0, -len(rows) % batch_size), mode="edge"))
     batches = (
         dataset.images(factors_of(rows_B % num_cells, positions), rows_B // num_cells)
-        for rows_B in torch.split(rows, BATCH_SIZES[device.type])
+        for rows_B in torch.split(every.to(device), batch_size)
     )
-    shape = (dataset.evaluation_draws, num_cells, model.latents)
-    return _encode(model, dataset, batches, shape, device, posterior)
+    shape = (draws, num_cells) if rows is None else (len(rows),)
+    return _encode(model, dataset, batches, (*shape, model.latents), device, posterior)
 
 
 def encode_votes(
@@ -95,6 +103,7 @@ def _encode(
 ) -> Codes:
     pixels = Pixels(dataset, device)
     means, logvars = [], []
+    images = math.prod(shape[:-1])
     with torch.inference_mode(), kernels("fp32"):
         for images_BCHW in batches:
             if posterior:
@@ -104,6 +113,6 @@ def _encode(
                 mean_BZ = model.code(pixels.to_float(images_BCHW))
             means.append(mean_BZ)
         return Codes(
-            torch.cat(means).view(shape).cpu().numpy(),
-            torch.cat(logvars).view(shape).cpu().numpy() if posterior else None,
+            torch.cat(means)[:images].view(shape).cpu().numpy(),
+            torch.cat(logvars)[:images].view(shape).cpu().numpy() if posterior else None,
         )

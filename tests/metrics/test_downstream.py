@@ -99,7 +99,7 @@ def test_where_all_samples_have_one_position_it_is_told(monkeypatch: pytest.Monk
     def rows_of_one_cell(table: CodeTable, rng: np.random.Generator, count: int) -> Integers:
         return np.full(10, 5) if count == 10 else draw_rows(table, rng, count)
 
-    monkeypatch.setattr(MODULE, "draw_rows", rows_of_one_cell)
+    monkeypatch.setattr("metrics.samples.draw_rows", rows_of_one_cell)
     scores = downstream(CodeTable.checked(positions(*SIZES), SIZES), seed=0, test_samples=3_000)
     for learner in ("boosting", "logistic"):
         guess = np.mean([1 / size for size in SIZES])
@@ -114,7 +114,7 @@ def test_of_ten_samples_a_fold_may_have_one_position_to_learn_from(
     def nine_and_one(table: CodeTable, rng: np.random.Generator, count: int) -> Integers:
         return np.repeat([0, 3], [9, 1]) if count == 10 else draw_rows(table, rng, count)
 
-    monkeypatch.setattr(MODULE, "draw_rows", nine_and_one)
+    monkeypatch.setattr("metrics.samples.draw_rows", nine_and_one)
     scores = downstream(CodeTable.checked(positions(2, 3), (2, 3)), seed=0, test_samples=3_000)
     # Trees split the two. No penalty tells more of the folds than the largest, whose model tells
     # the more frequent position. Of the second factor there is but one to tell.

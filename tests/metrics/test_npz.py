@@ -12,6 +12,7 @@ import pytest
 
 from metrics import npz
 from metrics.npz import read_npz
+from metrics.sparse import SparseTable
 from metrics.table import CodeTable
 from metrics.votes import Votes
 
@@ -108,6 +109,58 @@ def test_wrong_arrays_are_refused_in_one_line(
 ) -> None:
     np.savez(path, **arrays)  # type: ignore[arg-type]
     assert refused(path).startswith(message)
+
+
+def sparse_arrays(**changes: Any) -> dict[str, Array]:
+    right = {
+        "codes": CODES,
+        "encoded_rows": np.array([0, 2, 3, 7, 9, 11]),
+        "factor_sizes": SIZES,
+        "replicates": np.array(2),
+    }
+    return {**right, **changes}
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_reads_some_rows_of_a_table(path: Path, save: Callable[..., None]) -> None:
+    save(path, logvar=-CODES, **sparse_arrays())
+    table = read_npz(path)
+    assert isinstance(table, SparseTable)
+    assert (table.factor_sizes, table.replicates, table.num_rows) == ((2, 3), 2, 12)
+    np.testing.assert_array_equal(table.codes, CODES)
+    np.testing.assert_array_equal(table.encoded_rows, [0, 2, 3, 7, 9, 11])
+    assert table.logvar is not None
+    np.testing.assert_array_equal(table.logvar, -CODES)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"codes": CODES[None]}, "codes has shape [1, 6, 2]; valid: [M, Z]"),
+        ({"codes": CODES[:5]}, "encoded_rows has shape [6]; valid: [5]"),
+        ({"codes": CODES * np.nan}, "codes holds NaN"),
+        ({"encoded_rows": np.arange(6) * 1.0}, "encoded_rows has dtype float64; valid: integers"),
+        ({"encoded_rows": np.arange(7, 13)}, "encoded_rows holds 7 to 12"),
+        ({"encoded_rows": np.array([2**64 - 1] * 6, np.uint64)}, "encoded_rows holds -1 to -1"),
+        ({"encoded_rows": np.arange(6)[::-1]}, "encoded_rows is not ascending"),
+        ({"replicates": np.array([2])}, "replicates has shape [1]; valid: 0 dimensions"),
+        ({"replicates": np.array(2.0)}, "replicates has dtype float64"),
+        ({"factor_sizes": np.array(6)}, "factor_sizes has shape []; valid: 1 dimensions"),
+        ({"logvar": CODES[:1]}, "logvar has shape [1, 2]; valid: [6, 2]"),
+    ],
+)
+def test_wrong_rows_of_a_table_are_refused_in_one_line(
+    path: Path, changes: dict[str, Array], message: str
+) -> None:
+    np.savez(path, **sparse_arrays(**changes))
+    assert refused(path).startswith(message)
+
+
+def test_rows_of_a_table_of_unknown_size_are_refused(path: Path) -> None:
+    np.savez(path, codes=CODES, factor_sizes=SIZES, encoded_rows=np.arange(6))
+    assert refused(path).startswith(
+        "no array replicates; needed: codes, factor_sizes, encoded_rows"
+    )
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])

@@ -159,6 +159,15 @@ def test_score_gives_the_metrics_that_take_votes_of_a_file_of_votes(
         ({"codes": np.array([{}] * 12), "factor_sizes": np.array([3, 4])}, "object"),
         ({"factor_sizes": np.array([3, 4])}, "codes"),
         ({"votes": np.zeros((6, 3, 2)), "labels": np.array([0, 1])}, "labels has shape [2]"),
+        (
+            {
+                "codes": np.zeros((2, 2)),
+                "encoded_rows": np.array([3, 5]),
+                "factor_sizes": np.array([3, 4]),
+                "replicates": np.array(1),
+            },
+            "holds 2 of 12 rows, for a study's own scores; valid: all rows",
+        ),
     ],
 )
 def test_score_refuses_bad_arrays_in_one_line(

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from grids.settings import Evaluate
-from metrics import METRICS
+from metrics import METRICS, score
+from metrics.rows import rows_drawn
+from metrics.table import CodeTable
 from orchestrator import scoring
 from orchestrator.scoring import FILES_A_TASK, MAX_FAILURES, ScoringQueue, score_files
 from results import lease, load
@@ -147,6 +149,77 @@ def test_what_was_scored_before_an_error_is_kept(
     assert set(frames.scores["metric"]) == {"factor_vae"}
     assert frames.attempts["outcome"].tolist() == ["failed"]
     assert "FloatingPointError: overflow" in frames.attempts["error"].item()
+
+
+SIZES = (6, 40, 30)  # MIG draws 1,750 or so of the 7,200 rows, DCI others
+
+
+def put_some_codes(folder: StudyFolder, step: int, *names: str) -> None:
+    """Codes of the rows that these metrics draw at the fast size."""
+    rows = rows_drawn(
+        names, SIZES, replicates=1, latents=3, size="fast", seed=0, representations=["mean"]
+    )
+    assert rows is not None and len(rows) < 3_600
+    codes = np.random.default_rng(0).normal(size=(7_200, 3)).astype(np.float32)
+    buffer = io.BytesIO()
+    np.savez(
+        buffer,
+        codes=codes[rows],
+        encoded_rows=rows,
+        factor_sizes=np.array(SIZES),
+        replicates=np.array(1),
+    )
+    folder.write(folder.codes("t", step), buffer.getvalue())
+
+
+def score_all(folder: StudyFolder, queue: ScoringQueue) -> set[str]:
+    """The metrics that have scores by now, after all that waits was scored once."""
+    while task := queue.take():
+        queue.settle(task, None, score_files(folder, task))
+    return set(load(folder.root).scores["metric"])
+
+
+def test_some_rows_give_the_scores_of_the_whole_table(folder: StudyFolder) -> None:
+    put_some_codes(folder, 10, "mig")
+    queue = queue_of(folder, "t", evaluate=Evaluate(metrics=("mig",), every=10))
+    assert score_all(folder, queue) == {"mig"}
+    [row] = load(folder.root).scores.to_dict("records")
+    codes = np.random.default_rng(0).normal(size=(7_200, 3)).astype(np.float32)
+    expected = score("mig", CodeTable(codes[None], SIZES), size="fast", seed=0)
+    assert (row["value"], row["cells"], row["draws"]) == (expected["mig"], 7_200, 1)
+    queue.drop_settled()
+    assert queue.files() == set()
+
+
+@pytest.mark.parametrize("keep_codes", [False, True])
+def test_a_file_that_lacks_rows_of_a_metric_added_meanwhile_serves_the_others(
+    folder: StudyFolder, keep_codes: bool
+) -> None:
+    put_some_codes(folder, 10, "mig")
+    evaluate = Evaluate(metrics=("mig", "dci"), every=10, keep_codes=keep_codes)
+    queue = queue_of(folder, "t", evaluate=evaluate)
+    assert score_all(folder, queue) == {"mig"}
+    assert queue.waiting() == [] and queue.gave_up() == {}
+    assert load(folder.root).attempts["outcome"].tolist() == ["completed"] * 2
+    queue.drop_settled()
+    assert queue.files() == ({"t-10.npz"} if keep_codes else set())
+    # The trial went on from an earlier checkpoint, and came to the step again.
+    put_some_codes(folder, 10, "mig", "dci")
+    assert score_all(folder, queue) == {"mig", "dci"}
+    queue.drop_settled()
+    assert queue.waiting() == []
+
+
+def test_at_the_end_a_file_that_lacks_rows_makes_place_for_a_new_one(
+    folder: StudyFolder,
+) -> None:
+    """None is written there; but if one is, the trial is encoded again and not given up."""
+    put_some_codes(folder, 20, "mig")
+    evaluate = Evaluate(metrics=("mig", "dci"), final="fast")
+    queue = queue_of(folder, "t", evaluate=evaluate)
+    assert score_all(folder, queue) == {"mig"}
+    queue.drop_settled()
+    assert queue.files() == set()  # and scores are missing: `work.missing_units` encodes it
 
 
 def test_a_driver_of_an_older_epoch_deletes_no_codes(

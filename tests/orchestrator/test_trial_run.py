@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,15 @@ import torch
 
 from grids.data_folder import DataFolder
 from grids.load import Grid
+from grids.settings import Evaluate
 from orchestrator import checkpoints, trial_run
+from orchestrator.codes import rows_to_encode
 from orchestrator.trial_run import TrialRun
 from orchestrator.work import Unit
 from results import load
 from results.schema import PROVENANCE
 from results.store import StudyFolder
+from trainers import make_model
 from trainers.datasets.xysquares import XYSquares
 from trainers.fit import Training
 
@@ -209,6 +213,54 @@ def test_encoding_a_finished_trial_again_gives_the_codes_of_the_training_run(
     assert after.curves.equals(before.curves)
     columns = ["trial_id", "status", "attempt_id", "train_seconds"]
     assert after.trials[columns].equals(before.trials[columns])
+
+
+LARGER = ("grid_size: 2, spacing: 16", "grid_size: 4, spacing: 16")  # 4,096 cells
+
+
+def arrays_at(run: TrialRun, step: int) -> dict[str, Any]:
+    with np.load(run.folder.codes(run.trial.trial_id, step)) as arrays:
+        return dict(arrays)
+
+
+def test_during_training_the_rows_that_the_metrics_draw_are_encoded_alone(
+    tiny_grid: Any, tmp_path: Path
+) -> None:
+    """And the same codes of them as of the whole grid, which is encoded at the end, and if kept."""
+    grid = tiny_grid(every="{mig: 3}", replace=LARGER)
+    run = run_to_end(TrialRun(unit_of(grid, tmp_path / "few" / "tiny")))
+    kept = dataclasses.replace(grid, evaluate=dataclasses.replace(grid.evaluate, keep_codes=True))
+    whole = TrialRun(unit_of(kept, tmp_path / "all" / "tiny"))
+    while whole.step < 3:
+        whole.advance(0.0)
+    whole.interrupt()
+
+    few, every = arrays_at(run, 3), arrays_at(whole, 3)
+    assert every["codes"].shape == (1, 4_096, 2) and "encoded_rows" not in every
+    rows = few["encoded_rows"]
+    assert few["codes"].shape == few["logvar"].shape == (len(rows), 2)
+    assert 1_500 < len(rows) < 1_700  # of the 2,000 that MIG draws with replacement
+    assert (few["replicates"], few["factor_sizes"].tolist()) == (1, [4] * 6)
+    for name in ("codes", "logvar"):
+        np.testing.assert_array_equal(few[name], every[name][0, rows])
+    assert arrays_at(run, 6)["codes"].shape == (1, 4_096, 2)
+
+
+def test_where_most_rows_are_drawn_or_no_one_knows_which_all_are_encoded(
+    tiny_grid: Any,
+) -> None:
+    trial = tiny_grid(replace=LARGER).trials[0]
+    dataset = XYSquares(trial.dataset)
+    model = make_model(trial, device="cpu")
+
+    def rows_for(*metrics: str) -> Any:
+        return rows_to_encode(model, trial, dataset, metrics, Evaluate())
+
+    assert len(rows_for("mig")) < 2_000
+    np.testing.assert_array_equal(rows_for("mig", "elbo"), rows_for("mig"))
+    assert rows_for("factor_vae") is None  # draws nearly all
+    assert rows_for("mig", "beta_vae_fil") is None  # draws while it learns
+    assert rows_for("elbo") is None  # of no table
 
 
 def test_codes_are_row_major_and_carry_their_factor_sizes(tiny_grid: Any, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,6 +56,38 @@ def test_the_whole_grid_is_encoded_whatever_the_batch_size(
     monkeypatch.setitem(BATCH_SIZES, "cpu", 100)
     np.testing.assert_allclose(encode(model, dataset, device="cpu").mean, codes.mean, atol=1e-6)
     assert np.array_equal(encode(model, dataset, device="cpu").mean, codes.mean)
+
+
+class Nuisances:
+    """A data set with three draws of a nuisance: brighter images."""
+
+    evaluation_draws = 3
+
+    def __init__(self, dataset: XYSquares) -> None:
+        self._dataset = dataset
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._dataset, name)
+
+    def images(self, factors_BF: torch.Tensor, nuisance_B: torch.Tensor) -> torch.Tensor:
+        images_BCHW = self._dataset.images(factors_BF, nuisance_B)
+        return images_BCHW // (1 + nuisance_B[:, None, None, None]).to(torch.uint8)
+
+
+# Of 1 and of 257 the last batch would be a single image, were it not filled.
+@pytest.mark.parametrize("count", [1, 256, 257])
+def test_rows_alone_have_the_codes_of_the_whole_grid_bit_for_bit(
+    model: VAE, dataset: XYSquares, count: int
+) -> None:
+    several = Nuisances(dataset)
+    whole = encode(model, several, device="cpu")
+    rows = np.sort(np.random.default_rng(0).permutation(3 * 3**6)[:count])
+    codes = encode(model, several, device="cpu", rows=rows)
+    assert whole.logvar is not None and codes.logvar is not None
+    assert codes.mean.shape == codes.logvar.shape == (count, 3)
+    np.testing.assert_array_equal(codes.mean, whole.mean.reshape(-1, 3)[rows])
+    np.testing.assert_array_equal(codes.logvar, whole.logvar.reshape(-1, 3)[rows])
+    assert len(np.unique(whole.mean.reshape(-1, 3), axis=0)) == 3 * 3**6
 
 
 @pytest.mark.parametrize("name", ["autoencoder", "pca", "ica"])
