@@ -24,7 +24,7 @@ from grids.trial import Trial
 from metrics.evidence import Evidence
 from metrics.table import CodeTable
 from metrics.votes import Votes
-from orchestrator.codes import GLOBAL_IMAGES, shapes_for
+from orchestrator.codes import GLOBAL_IMAGES, rows_to_encode, shapes_for
 from orchestrator.scoring import one_thread, sampled
 from orchestrator.work import due_metrics, wanted_scores
 from trainers.datasets.dataset import evaluation_grid
@@ -97,9 +97,13 @@ def images_of(trial: Trial, settings: Evaluate) -> Images:
     """Over all steps at which it is scored, without those that an Inception network looks at."""
     encoded = evaluated = 0
     for step in scored_steps(trial.steps, settings):
-        shapes = shapes_for(trial, due_metrics(step, trial.steps, settings))
+        due = due_metrics(step, trial.steps, settings)
+        shapes = shapes_for(trial, due)
         if TABLE in shapes:
-            encoded += codes_for(trial, TABLE).rows
+            table, rows = codes_for(trial, TABLE), None
+            if step < trial.steps:
+                rows = rows_to_encode(trial, table.sizes, table.draws, due, settings)
+            encoded += table.rows if rows is None else len(rows)
         if VOTES in shapes:
             encoded += codes_for(trial, VOTES).rows + GLOBAL_IMAGES
         if EVIDENCE in shapes:

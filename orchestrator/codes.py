@@ -52,23 +52,23 @@ def shapes_for(trial: Trial, metrics: Iterable[str]) -> set[str]:
 
 
 def rows_to_encode(
-    model: VAE, trial: Trial, dataset: Dataset, metrics: Iterable[str], evaluate: Evaluate
+    trial: Trial, sizes: tuple[int, ...], draws: int, metrics: Iterable[str], evaluate: Evaluate
 ) -> Integers | None:
-    """The rows of the factor grid that these metrics draw during training, or None for all."""
+    """The rows of a factor grid of these sizes, with so many draws of each cell, that these metrics
+    draw during training, or None for all."""
     names = [metric for metric in metrics if TABLE in TAKEN[metric]]
-    if not names or TABLE not in offered(trial.dataset):
+    if not names or evaluate.keep_codes or TABLE not in offered(trial.dataset):
         return None
-    sizes = tuple(len(positions) for positions in dataset.evaluation_grid)
     rows = rows_drawn(
         names,
         sizes,
-        replicates=dataset.evaluation_draws,
-        latents=model.latents,
+        replicates=draws,
+        latents=trial.latents,
         size=evaluate.during,
         seed=evaluate.seed,
         representations=evaluate.representations,
     )
-    num_rows = dataset.evaluation_draws * math.prod(sizes)
+    num_rows = draws * math.prod(sizes)
     return None if rows is None or len(rows) >= SPARSE_SHARE * num_rows else rows
 
 

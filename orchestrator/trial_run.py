@@ -247,14 +247,15 @@ class TrialRun:
     def _write_codes(self) -> None:
         assert self.training is not None
         evaluate, at_end = self.unit.evaluate, self.step == self.trial.steps
-        model = self.training.model
         metrics = due_metrics(self.step, self.trial.steps, evaluate)
         rows = None
         # At the end latents are told from all codes, and metrics that are added later scored.
-        if not at_end and not evaluate.keep_codes:
-            rows = rows_to_encode(model, self.trial, self.dataset, metrics, evaluate)
+        if not at_end:
+            sizes = tuple(len(positions) for positions in self.dataset.evaluation_grid)
+            draws = self.dataset.evaluation_draws
+            rows = rows_to_encode(self.trial, sizes, draws, metrics, evaluate)
         arrays = codes_of(
-            model,
+            self.training.model,
             self.trial,
             self.dataset,
             metrics,

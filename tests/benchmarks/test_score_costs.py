@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from benchmarks.score_costs import Codes, Images, Score, codes_for, images_of, scores_of
 from grids import datasets, parts
 from grids.settings import Evaluate
@@ -39,7 +41,12 @@ def test_a_trial_is_encoded_and_scored_at_each_of_its_steps_and_at_the_end() -> 
         representations=("mean", "sampled"),
     )
     trial = trial_of(datasets.Cars3D())
-    assert images_of(trial, settings) == Images(encoded=4 * 4 * 24 * 183, evaluated=10_000)
+    kept = dataclasses.replace(settings, keep_codes=True)
+    whole = 4 * 24 * 183
+    assert images_of(trial, kept) == Images(encoded=4 * whole, evaluated=10_000)
+    encoded, evaluated = images_of(trial, settings)
+    assert evaluated == 10_000
+    assert whole < encoded < whole + 3 * 2_000 + 2_000  # during training what MIG and DCI draw
     table, evidence = codes_for(trial, "table"), codes_for(trial, "evidence")
     assert scores_of(trial, settings) == {
         **{(table, Score("mig", "fast", which)): 3 for which in ("mean", "sampled")},
