@@ -145,6 +145,7 @@ def test_a_killed_pack_costs_its_two_attempts_and_no_row(
     assert trained["outcome"].value_counts().to_dict() == {"completed": 6, "lost": 2}
 
 
+@pytest.mark.slow
 def test_a_trial_of_a_pack_that_raises_is_tried_again_and_ends_failed_alone(
     tiny_grid: Any, tmp_path: Path, run: Any
 ) -> None:
