@@ -425,15 +425,23 @@ def report(
     _say(f"written: {page}")
 
 
-@app.command(epilog="Example: latentgrid traversals runs/quickstart 1a2b3c --out latents.png")
+@app.command(epilog="Example: latentgrid traversals runs/quickstart 1a2b3c")
 def traversals(
     study_dir: StudyDir,
     trial_id: Annotated[str, typer.Argument(help="A trial, or the beginning of its id.")],
-    out: Annotated[Path, typer.Option(help="The picture.", metavar="FILE.png")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="The picture; by default <study>-<TRIAL_ID>.png beside the study.",
+            metavar="FILE.png",
+        ),
+    ] = None,
 ) -> None:
     """Draw what each latent of a trial does, and what it reconstructs."""
     from orchestrator.report import draw_traversals
 
+    study = study_dir.resolve()
+    out = out or study.parent / f"{study.name}-{trial_id}.png"
     check_picture(out)
     _check_study(study_dir)
     draw_traversals(study_dir, trial_id, out)

@@ -46,6 +46,10 @@ def test_a_study_that_was_run_is_reported_drawn_and_exported(
     trial_id = load(study).trials["trial_id"][0]
     done = latentgrid("traversals", study, trial_id[:8], "--out", tmp_path / "latents.png")
     assert done.returncode == 0, done.stderr
+    done = latentgrid("traversals", study, trial_id[:8])
+    beside = study.with_name(f"{study.name}-{trial_id[:8]}.png")
+    assert done.returncode == 0, done.stderr
+    assert beside.read_bytes() == (tmp_path / "latents.png").read_bytes()
     with Image.open(tmp_path / "latents.png") as picture:
         assert len(np.unique(np.asarray(picture).reshape(-1, 4), axis=0)) > 10
 
