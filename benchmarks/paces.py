@@ -8,7 +8,6 @@ thread, which the machine does as often at once as it has cores.
 from __future__ import annotations
 
 import dataclasses
-import gc
 import os
 import statistics
 import time
@@ -123,7 +122,6 @@ def at_once(device: str) -> int:
 
 def pace(trial: Trial, device: str) -> Pace:
     """What is fitted in closed form has one step, of one trial a core."""
-    gc.collect()  # a captured training refers to itself, and holds the device's memory
     trial = dataclasses.replace(trial, dataset=drawn(trial.dataset))
     there, clock = torch.device(device), time.perf_counter
     dataset = make_dataset(trial.dataset, device=there)

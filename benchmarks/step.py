@@ -34,7 +34,7 @@ from grids import parts
 from grids.trial import Trial
 from trainers import make_dataset
 from trainers.capture import CapturedSteps
-from trainers.datasets.dataset import Dataset
+from trainers.datasets.dataset import Dataset, cell_index
 from trainers.fit import Training
 from trainers.pack import Pack
 from trainers.process import prepare_for_training
@@ -64,15 +64,12 @@ class Kept:
             ]
         )
         self.images_NP = images_NCHW.permute(0, 2, 3, 1).flatten(1)
-        self._strides = torch.tensor(
-            [math.prod(drawn.factor_sizes[f + 1 :]) for f in range(len(positions))], device=device
-        )
 
     def __getattr__(self, name: str) -> object:
         return getattr(self.drawn, name)
 
     def images(self, factors_BF: Tensor, nuisance_B: Tensor) -> Tensor:
-        return self.image_of(self.images_NP[(factors_BF * self._strides).sum(dim=1)])
+        return self.image_of(self.images_NP[cell_index(factors_BF, self.drawn.factor_sizes)])
 
     def image_of(self, images_BP: Tensor) -> Tensor:
         channels, height, width = self.drawn.image_shape

@@ -26,7 +26,7 @@ BLOCKS = {
     "exclude": "partial trials; whatever of the grid has all values of one is left out",
     "include": "partial trials that are run besides the grid",
     "evaluate": "which metrics score the trials, and when",
-    "resources": "what a trial takes of a node",
+    "resources": "what a process takes of a node while it runs a trial, or a pack of them",
     "budget": "compute hours after which no more trials are started",
 }
 CASE_BLOCKS = ("grid", "zip", "resources")

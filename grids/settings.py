@@ -24,9 +24,9 @@ AUTO = "auto"
 class Resources:
     """What a process takes of a node while it runs a trial, or a pack of them."""
 
-    gpus: Annotated[float, Valid(at_least=0), "GPUs a trial; a fraction shares one"] = 0.0
-    cpus: Annotated[float, Valid(above=0), "CPUs a trial"] = 1.0
-    memory_bytes: Annotated[int | None, Valid(at_least=1), "memory reserved for a trial"] = None
+    gpus: Annotated[float, Valid(at_least=0), "GPUs a process; a fraction shares one"] = 0.0
+    cpus: Annotated[float, Valid(above=0), "CPUs a process"] = 1.0
+    memory_bytes: Annotated[int | None, Valid(at_least=1), "memory reserved for a process"] = None
     pack: Annotated[
         int | None,
         Valid(at_least=1, at_most=MOST_PACKED),

@@ -19,8 +19,9 @@ WARM_UP_STEPS = 3
 """Steps without a graph before one is captured: libraries and optimisers set themselves up."""
 
 # Trials of one process are trained by a thread each. Captures, the set-up of libraries and the end
-# of graphs follow each other: CUDA refuses some of it to all threads while one captures.
-_capturing = threading.Lock()
+# of graphs follow each other: CUDA refuses some of it to all threads while one captures. Python may
+# come upon the end of a graph in a thread that sets up a library, hence a lock that it may retake.
+_capturing = threading.RLock()
 
 
 class CaptureError(RuntimeError):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gc
 import io
 import math
+import threading
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -173,6 +174,18 @@ def test_a_training_goes_at_once_when_it_is_let_go(small_trial: MakeTrial) -> No
         assert [reference() for reference in gone] == [None, None]
     finally:
         gc.enable()
+
+
+def test_the_end_of_a_graph_may_come_while_its_thread_sets_up_libraries() -> None:
+    """As when Python collects a cycle in the middle of a step that warms up."""
+    done = threading.Event()
+
+    def warm_up() -> None:
+        CapturedSteps().run(lambda: CapturedSteps().__del__(), 1)
+        done.set()
+
+    threading.Thread(target=warm_up, daemon=True).start()
+    assert done.wait(10), "locked by itself"
 
 
 @pytest.mark.gpu

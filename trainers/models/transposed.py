@@ -1,9 +1,9 @@
 """Transposed 4x4 convolutions of stride 2, padding 1, as a CPU computes them fastest.
 
-On other devices, and in exact arithmetic, they are torch's own. oneDNN is slow in two places (2.13,
-AVX-512, batch 256): gradients of the weights (32 to 32 channels at 32x32 in bfloat16: 32 ms, 8 ms
-as those of the convolution that this one is the transpose of), and outputs of few channels (3 at
-64x64: 18 ms, 8 ms as below).
+On other devices they are torch's own; here the same, rounded elsewhere. oneDNN is slow in two
+places (torch 2.13, AVX-512, batch 256, bfloat16): gradients of the weights (32 to 32 channels at
+32x32: 32 ms, 8 ms as those of the convolution that this one is the transpose of), and outputs of
+few channels (3 at 64x64: 19 ms, 11 ms as below).
 """
 
 from __future__ import annotations
