@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from rich.console import Console
 
@@ -20,6 +19,7 @@ from orchestrator.errors import Exit, InputError
 from orchestrator.run import check_folder, run_here
 from orchestrator.signals import Signals
 from orchestrator.tries import last_line
+from results.files import Location
 from results.store import StudyFolder
 from results.tables import load
 
@@ -27,7 +27,7 @@ STUDY = "importance"
 
 
 def importance_of(
-    dataset: Images, reconstruction: str, pairs: int, seed: int, out: Path, data: DataFolder
+    dataset: Images, reconstruction: str, pairs: int, seed: int, out: Location, data: DataFolder
 ) -> tuple[Measurement, Exit]:
     """Measures, unless it is measured; the rows stand in `<out>/importance`.
 

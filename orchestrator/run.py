@@ -6,7 +6,6 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
@@ -21,13 +20,15 @@ from orchestrator.show import progress_line, results_view, status_view
 from orchestrator.signals import Signals
 from orchestrator.status import read_status, status_of
 from orchestrator.tries import last_line
+from results import files
+from results.files import Location
 from results.store import StudyFolder
 
 LINE_SECONDS = 30.0
 
 
 def run_study(
-    grid: Grid, out: Path, data: DataFolder, *, address: str | None, local: bool, command: str
+    grid: Grid, out: Location, data: DataFolder, *, address: str | None, local: bool, command: str
 ) -> Exit:
     """Runs what is missing and returns how that ended. `command` is what goes on with it.
 
@@ -161,19 +162,12 @@ def check_folder(folder: StudyFolder) -> None:
 
     The run may yet be refused for another reason.
     """
-    absent = [path for path in (folder.root, *folder.root.parents) if not path.exists()]
     try:
-        folder.root.mkdir(parents=True, exist_ok=True)
-        probe = folder.root / f".probe-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
+        files.check_writable(folder.root)
     except OSError as error:
         raise InputError(f"--out {folder.out}: cannot be written ({error.strerror})") from None
-    finally:
-        for path in absent:
-            with contextlib.suppress(OSError):
-                path.rmdir()
-    if folder.root.exists() and not folder.lease_dir.exists() and any(folder.root.iterdir()):
+    there = files.names(folder.root)
+    if there and folder.lease_dir.name not in there:
         raise InputError(f"{folder.root}: not empty, and not a study's folder; move it away")
     folder.check()
 

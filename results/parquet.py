@@ -5,21 +5,22 @@ Checked, so that a newer, damaged or foreign file is one clear line.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from results import files
+from results.files import Location
 from results.schema import SCHEMA_VERSION, SCHEMAS, VERSION_KEY, SchemaError
 
 if TYPE_CHECKING:
     from results.store import StudyFolder
 
 
-@contextmanager
+@contextlib.contextmanager
 def open_table(folder: StudyFolder, table: str) -> Iterator[pq.ParquetFile | None]:
     """The published table as an open file, or None before the first publish.
 
@@ -28,16 +29,16 @@ def open_table(folder: StudyFolder, table: str) -> Iterator[pq.ParquetFile | Non
     damage found while reading.
     """
     path = folder.table(table)
-    try:
-        file = open(path, "rb")
-    except FileNotFoundError:
-        if folder.compacted.exists():
-            raise SchemaError(
-                f"{path}: missing, and the study was compacted: restore the file from a copy"
-            ) from None
-        yield None
-        return
-    with file:
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(files.reading(path))
+        except FileNotFoundError:
+            if folder.compacted.exists():
+                raise SchemaError(
+                    f"{path}: missing, and the study was compacted: restore the file from a copy"
+                ) from None
+            yield None
+            return
         try:
             parquet = pq.ParquetFile(file, page_checksum_verification=True)
             _check(path, table, parquet.schema_arrow)
@@ -78,7 +79,7 @@ def _remedy(folder: StudyFolder) -> str:
     return "move it away and run again: it is rebuilt from _rows"
 
 
-def _check(path: Path, table: str, found: pa.Schema) -> None:
+def _check(path: Location, table: str, found: pa.Schema) -> None:
     remedy = "use the latentgrid that wrote it, or a newer one"
     version = (found.metadata or {}).get(VERSION_KEY, b"")
     if not version.isdigit():

@@ -9,11 +9,11 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from results.files import Location
 from results.schema import NUMBERS, SCHEMA_VERSION, SCHEMAS, TIMESTAMP, SchemaError
 
 Row = dict[str, Any]
@@ -102,7 +102,7 @@ def encode(table: str, rows: Iterable[Mapping[str, Any]]) -> bytes:
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def parse(path: Path, data: bytes) -> dict[str, Any]:
+def parse(path: Location, data: bytes) -> dict[str, Any]:
     """A JSON file of ours as a dict.
 
     SchemaError if it is damaged, not ours, or newer than this code.
@@ -126,7 +126,7 @@ def parse(path: Path, data: bytes) -> dict[str, Any]:
     return content
 
 
-def decode(table: str, path: Path, data: bytes) -> list[Row]:
+def decode(table: str, path: Location, data: bytes) -> list[Row]:
     """The rows of a record file, timestamps as datetimes; columns that were left out stay out."""
     rows = parse(path, data).get("rows")
     known = _TO_JSON_BY_COLUMN[table].keys()
@@ -149,7 +149,7 @@ def decode(table: str, path: Path, data: bytes) -> list[Row]:
     return rows
 
 
-def to_table(table: str, files: Sequence[tuple[Path, list[Row]]]) -> pa.Table:
+def to_table(table: str, files: Sequence[tuple[Location, list[Row]]]) -> pa.Table:
     """The rows of record files as Arrow, with every column.
 
     SchemaError names a file with a wrong value.

@@ -24,6 +24,7 @@ from orchestrator.dashboard.study import Snapshot, WatchedStudy
 from orchestrator.dashboard.trial import row_of, score_curves, trial_view
 from orchestrator.dashboard.unread import or_unread
 from orchestrator.dashboard.watching import Studies
+from results.files import Location
 from results.schema import SchemaError
 
 STATIC = Path(__file__).parent / "static"
@@ -32,7 +33,7 @@ PNG = "image/png"
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def make_app(root: Path, host: str = "127.0.0.1") -> web.Application:
+def make_app(root: Location, host: str = "127.0.0.1") -> web.Application:
     """The application for the studies below `root`, or for the one study that `root` is."""
     app = web.Application(middlewares=[host_check(host)])
     app.on_response_prepare.append(add_headers)

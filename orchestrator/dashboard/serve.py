@@ -8,15 +8,15 @@ import errno
 import signal
 import socket
 from collections.abc import Callable
-from pathlib import Path
 
 from aiohttp import web
 
 from orchestrator.dashboard.app import make_app
 from orchestrator.errors import InputError
+from results.files import Location
 
 
-async def serve(root: Path, host: str, port: int, ready: Callable[[str], None]) -> None:
+async def serve(root: Location, host: str, port: int, ready: Callable[[str], None]) -> None:
     """Serves the studies at `root` until SIGINT or SIGTERM; `ready` is told the address.
 
     Port 0 is any free one. InputError where nothing can listen there.

@@ -16,6 +16,7 @@ from orchestrator.dashboard.study import Snapshot
 from orchestrator.dashboard.unread import or_unread
 from orchestrator.show import duration
 from results.distances import read_distances
+from results.files import reading
 from results.store import PICTURES, StudyFolder
 
 LOG_BYTES = 32 * 1024
@@ -70,7 +71,7 @@ def row_of(snapshot: Snapshot, trial_id: str) -> dict[str, Any]:
 def log_tail(folder: StudyFolder, trial_id: str) -> str | None:
     """The last lines of the trial's log, None where it has none."""
     try:
-        with folder.log(trial_id).open("rb") as file:
+        with reading(folder.log(trial_id)) as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - LOG_BYTES))
             tail = file.read().decode(errors="replace")

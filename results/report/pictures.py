@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from results.files import Location, reading_npz
 from results.report.studies import Studies
 from results.store import PICTURES
 
@@ -18,7 +17,7 @@ GREY = 90
 Image = npt.NDArray[np.uint8]
 
 
-def pictures_of(studies: Studies, trial_id: str) -> Path | None:
+def pictures_of(studies: Studies, trial_id: str) -> Location | None:
     """The trial's `pictures.npz`; None where it left none."""
     folder = studies.artifacts(trial_id)
     path = folder / PICTURES if folder is not None else None
@@ -42,13 +41,12 @@ def kl_by_latent(trial: pd.Series) -> npt.NDArray[np.float64] | None:
     return None if found is None or np.isscalar(found) else np.asarray(found, dtype=np.float64)
 
 
-def traversal_sheet(path: Path, trial: pd.Series, *, most_latents: int | None = None) -> Figure:
+def traversal_sheet(path: Location, trial: pd.Series, *, most_latents: int | None = None) -> Figure:
     """A row a latent that goes from -3 to 3 while the others rest, by falling KL.
 
     `trial` is its row in the table; below the traversals stand originals and reconstructions.
     """
-    # Opened here: np.load leaves a file open that is no archive.
-    with path.open("rb") as file, np.load(file) as arrays:
+    with reading_npz(path) as arrays:
         traversals = arrays["traversals"]
         originals, reconstructions = arrays["originals"], arrays["reconstructions"]
     kl_nats = kl_by_latent(trial)

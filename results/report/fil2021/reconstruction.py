@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from results.analysis.intervals import interval
 from results.analysis.rank_agreement import rank_agreement
+from results.files import reading_npz
 from results.published import fil2021 as published
 from results.report.blocks import Block, Drawing, Missing, Table
 from results.report.figures import colour, marker, sheet
@@ -145,7 +146,7 @@ def pictures(study: str, studies: Studies, mine: Sequence[Group]) -> list[Block]
         for setting in group.settings:
             for trial_id in group.trials.loc[group.trials["setting"] == setting, "trial_id"]:
                 if path := pictures_of(studies, trial_id):
-                    with np.load(path) as arrays:
+                    with reading_npz(path) as arrays:
                         if not rows:
                             rows, names = [arrays["originals"]], ["originals"]
                         rows.append(arrays["reconstructions"])
