@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from grids.datasets import Images
 from grids.load import Grid
+from results.files import is_regular
 from results.lease import LeaseHeld
 from results.schema import SchemaError
 from results.store import FINAL, StudyFolder, trial_record_name
@@ -60,7 +61,7 @@ def _copy(
             continue
         measured = row["framework"] is None
         result = other.distances(trial_id) if measured else other.weights(trial_id)
-        if row["status"] == "completed" and not result.exists():
+        if row["status"] == "completed" and not is_regular(result):
             continue  # without its weights the trial could not be scored anew
         for source, target in (
             (other.weights(trial_id), folder.weights(trial_id)),
@@ -70,7 +71,7 @@ def _copy(
                 for file in other.artifacts(trial_id).glob("[!.]*")
             ),
         ):
-            if source.exists():
+            if is_regular(source):  # a link may lead anywhere
                 with folder.replacing(target) as temporary:
                     shutil.copyfile(source, temporary)
         if not measured:

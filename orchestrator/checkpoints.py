@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import pickle
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
+from results.files import is_regular
 from results.store import StudyFolder
 
 _NAME = re.compile(r"[^.]+\.[0-9]{12}\.pt")
@@ -44,7 +44,7 @@ def newest(folder: StudyFolder, trial_id: str) -> Checkpoint:
         attempt_id, step, _ = path.name.split(".")
         try:
             state = torch.load(path, weights_only=True, map_location="cpu")
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError):
+        except Exception:  # whatever a damaged file makes torch raise
             continue
         return Checkpoint(attempt_id, int(step), state)
     return NOTHING
@@ -61,5 +61,5 @@ def _path(folder: StudyFolder, trial_id: str, attempt_id: str, step: int) -> Pat
 
 def _newest_first(directory: Path) -> list[Path]:
     """Files of the name that `save` gives; whatever else lies there is left alone."""
-    found = [path for path in directory.glob("*.pt") if _NAME.fullmatch(path.name)]
+    found = [p for p in directory.glob("*.pt") if _NAME.fullmatch(p.name) and is_regular(p)]
     return sorted(found, key=lambda path: path.name.split(".")[1], reverse=True)

@@ -227,7 +227,11 @@ def dashboard(
         ),
     ],
     host: Annotated[
-        str, typer.Option(help="Where to listen; 0.0.0.0 lets other machines in, without a login.")
+        str,
+        typer.Option(
+            help="Where to listen; 0.0.0.0 lets other machines in, if they have the token that "
+            "LATENTGRID_DASHBOARD_TOKEN holds here."
+        ),
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0: any free one.", min=0, max=65535)] = 8280,
 ) -> None:

@@ -37,6 +37,7 @@ from orchestrator.work import (
     wanted_cell_scores,
     wanted_scores,
 )
+from results.arrays import read_arrays
 from results.ledger import Attempt, new_attempt_id
 from results.parquet import read_table
 from results.store import StudyFolder
@@ -322,9 +323,9 @@ def _score_cell(
     try:
         codes, kl_nats = [], []
         for trial_id in part.cell:
-            with open(folder.fixed_codes(trial_id), "rb") as file, np.load(file) as arrays:
-                codes.append(arrays["codes"])
-                kl_nats.append(arrays["kl_nats"])
+            arrays = read_arrays(folder.fixed_codes(trial_id), "codes", "kl_nats")
+            codes.append(arrays["codes"])
+            kl_nats.append(arrays["kl_nats"])
         score: Callable[..., dict[str, Any]] = metrics.function_of("udr")
         scores = score(np.stack(codes), np.stack(kl_nats))
     except Exception as error:  # a damaged file may raise anything

@@ -8,8 +8,10 @@ as it was.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,3 +58,35 @@ def atomic_write(path: Path, data: bytes, *, durable: bool = True) -> None:
         os.replace(temporary, path)
     if durable:
         sync(path.parent)
+
+
+def is_regular(path: Path) -> bool:
+    """Whether there is a file of our kind: no link, folder, pipe or device."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def read_small(path: Path, at_most: int) -> bytes:
+    """The content of a file that holds at most so many bytes.
+
+    ValueError for a larger one, and for what is no file: a link could show what lies elsewhere, a
+    pipe would be waited for. OSError where it cannot be opened.
+    """
+    try:
+        with open(path, "rb", opener=_open_no_link) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ValueError("a pipe or device")
+            content = file.read(at_most + 1)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise ValueError("a link") from None
+        raise
+    if len(content) > at_most:
+        raise ValueError(f"more than {at_most:,} bytes")
+    return content
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)

@@ -69,8 +69,11 @@ def row_of(snapshot: Snapshot, trial_id: str) -> dict[str, Any]:
 
 def log_tail(folder: StudyFolder, trial_id: str) -> str | None:
     """The last lines of the trial's log, None where it has none."""
+    path = folder.log(trial_id)
+    if path.is_symlink():  # it may lead to any file, and this one is shown
+        return None
     try:
-        with folder.log(trial_id).open("rb") as file:
+        with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - LOG_BYTES))
             tail = file.read().decode(errors="replace")
