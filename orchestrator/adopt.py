@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from grids.datasets import Images
 from grids.load import Grid
-from results.files import names
+from results.files import is_regular, names
 from results.lease import LeaseHeld
 from results.schema import SchemaError
 from results.store import FINAL, StudyFolder, studies_in, trial_record_name
@@ -59,7 +59,7 @@ def _copy(
             continue
         measured = row["framework"] is None
         result = other.distances(trial_id) if measured else other.weights(trial_id)
-        if row["status"] == "completed" and not result.exists():
+        if row["status"] == "completed" and not is_regular(result):
             continue  # without its weights the trial could not be scored anew
         for source, target in (
             (other.weights(trial_id), folder.weights(trial_id)),
@@ -69,7 +69,7 @@ def _copy(
                 for name in names(other.artifacts(trial_id))
             ),
         ):
-            if source.exists():
+            if is_regular(source):  # a link may lead anywhere
                 folder.write(target, source.read_bytes())
         if not measured:
             folder.write_record("curves", trial_id, curves.get(trial_id, []))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import io
-import pickle
 import re
 from typing import Any, NamedTuple
 
 import torch
 
-from results.files import Location, names, reading
+from results.files import Location, is_regular, names, reading
 from results.store import StudyFolder
 
 _NAME = re.compile(r"[^.]+\.[0-9]{12}\.pt")
@@ -45,7 +44,7 @@ def newest(folder: StudyFolder, trial_id: str) -> Checkpoint:
         try:
             with reading(path) as file:
                 state = torch.load(file, weights_only=True, map_location="cpu")
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError):
+        except Exception:  # whatever a damaged file makes torch raise
             continue
         return Checkpoint(attempt_id, int(step), state)
     return NOTHING
@@ -65,4 +64,4 @@ def _newest_first(folder: StudyFolder, trial_id: str) -> list[Location]:
     directory = folder.checkpoint_dir(trial_id)
     found = [name for name in names(directory) if _NAME.fullmatch(name)]
     newest_first = sorted(found, key=lambda name: name.split(".")[1], reverse=True)
-    return [directory / name for name in newest_first]
+    return [path for name in newest_first if is_regular(path := directory / name)]

@@ -15,15 +15,16 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 
 from grids.data_folder import DataError
+from grids.document import one_line
 from grids.load import load_grid
 from grids.trial import GridError
 from orchestrator.data_cli import DataDir, Name, Options, check_picture, data_folder
 from orchestrator.data_cli import app as data_app
 from orchestrator.data_sets import dataset_named
 from orchestrator.errors import Exit, InputError, first_line
+from orchestrator.terminal import Terminal
 from results.files import Location, is_url, location
 from results.lease import Fenced, LeaseHeld
 from results.schema import SchemaError
@@ -36,7 +37,7 @@ app = typer.Typer(
     help="Run whole hyperparameter grids of VAE disentanglement studies, into Parquet tables.",
 )
 app.add_typer(data_app, name="data")
-console = Console()
+console = Terminal()
 
 GridFile = Annotated[Path, typer.Argument(help="The grid file (YAML).", metavar="GRID")]
 StudyDir = Annotated[
@@ -59,15 +60,15 @@ def main() -> None:
     except typer.TyperException as error:
         sys.exit(_refused(error))
     except (GridError, SchemaError, LeaseHeld, Fenced, InputError, DataError) as error:
-        typer.echo(f"latentgrid: {error}", err=True)
+        _say(one_line(f"latentgrid: {error}"))  # a file's name may be of several lines
         sys.exit(Exit.WRONG_INPUT)
     except (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        typer.echo(f"latentgrid: {error.filename}: {error.strerror}", err=True)
+        _say(one_line(f"latentgrid: {error.filename}: {error.strerror}"))
         sys.exit(Exit.WRONG_INPUT)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO):
             raise
-        typer.echo(f"latentgrid: {error.filename or 'writing'}: {error.strerror}", err=True)
+        _say(one_line(f"latentgrid: {error.filename or 'writing'}: {error.strerror}"))
         sys.exit(Exit.FAILED)
     finally:
         # Where a KeyboardInterrupt has passed through code that C runs, as while numba compiles,
@@ -237,7 +238,11 @@ def dashboard(
         ),
     ],
     host: Annotated[
-        str, typer.Option(help="Where to listen; 0.0.0.0 lets other machines in, without a login.")
+        str,
+        typer.Option(
+            help="Where to listen; 0.0.0.0 lets other machines in, if they have the token that "
+            "LATENTGRID_DASHBOARD_TOKEN holds here."
+        ),
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0: any free one.", min=0, max=65535)] = 8280,
 ) -> None:
@@ -284,7 +289,7 @@ def score(
     from orchestrator.score import score_file
 
     scores = []
-    bar = Progress(SpinnerColumn(), TextColumn("{task.description}"), console=Console(stderr=True))
+    bar = Progress(SpinnerColumn(), TextColumn("{task.description}"), console=Terminal(stderr=True))
     with bar if bar.console.is_terminal else contextlib.nullcontext():
         said = bar.add_task("scoring")
         for row in score_file(file, metric or [], representation=representation, seed=seed):

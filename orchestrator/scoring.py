@@ -38,7 +38,8 @@ from orchestrator.work import (
     wanted_cell_scores,
     wanted_scores,
 )
-from results.files import Location, identity, names, on_disk, reading_npz
+from results.arrays import read_arrays
+from results.files import Location, identity, names, on_disk
 from results.ledger import Attempt, new_attempt_id
 from results.objects import Identity
 from results.parquet import read_table
@@ -326,9 +327,9 @@ def _score_cell(
     try:
         codes, kl_nats = [], []
         for trial_id in part.cell:
-            with reading_npz(folder.fixed_codes(trial_id)) as arrays:
-                codes.append(arrays["codes"])
-                kl_nats.append(arrays["kl_nats"])
+            arrays = read_arrays(folder.fixed_codes(trial_id), "codes", "kl_nats")
+            codes.append(arrays["codes"])
+            kl_nats.append(arrays["kl_nats"])
         score: Callable[..., dict[str, Any]] = metrics.function_of("udr")
         scores = score(np.stack(codes), np.stack(kl_nats))
     except Exception as error:  # a damaged file may raise anything

@@ -166,7 +166,7 @@ class TrialRun:
             self.codes_due = state.get("codes_due", False)
         except (torch.OutOfMemoryError, torch.AcceleratorError):
             raise  # they say nothing of the checkpoint
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        except Exception as error:  # a state of any shape may raise anything
             # Of another version of this code, say. The next try goes on from what is left.
             checkpoints.discard(self.folder, self.trial.trial_id, self.checkpoint)
             raise ValueError("a checkpoint does not fit this code and data; deleted") from error

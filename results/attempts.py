@@ -95,14 +95,14 @@ def read_open(folder: StudyFolder, attempt_id: str, held_epoch: int | None) -> l
 def _ours(path: Location) -> Iterator[None]:
     try:
         yield
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise SchemaError(f"{path}: not an attempt of ours ({error!r}); move it away") from error
 
 
 def _read(folder: StudyFolder, attempt_id: str, part: str) -> dict[str, Any] | None:
     path = folder.attempt(attempt_id, part)
     try:
-        return records.parse(path, path.read_bytes())
+        return records.parse(path, records.content_of(path))
     except FileNotFoundError:
         return None
 

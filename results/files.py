@@ -9,15 +9,15 @@ does it in one PUT (results.objects).
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import numpy as np
+from typing import BinaryIO
 
 from results.objects import URL, Identity, ObjectPath
 
@@ -138,14 +138,6 @@ def reading(path: Location) -> Iterator[BinaryIO]:
 
 
 @contextlib.contextmanager
-def reading_npz(path: Location) -> Iterator[Any]:
-    """The arrays of an .npz file by name; FileNotFoundError, ValueError, zipfile.BadZipFile."""
-    # Opened here: np.load leaves a file open that is no archive.
-    with reading(path) as file, np.load(file, allow_pickle=False) as arrays:
-        yield arrays
-
-
-@contextlib.contextmanager
 def on_disk(path: Location) -> Iterator[Path]:
     """The file itself, or a copy of the object that is there while inside. FileNotFoundError."""
     if isinstance(path, Path):
@@ -167,8 +159,8 @@ def identity(path: Location) -> Identity | None:
         return None
 
 
-def _identity(stat: os.stat_result) -> Identity:
-    return stat.st_ino, stat.st_mtime_ns, stat.st_size
+def _identity(found: os.stat_result) -> Identity:
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def identities(folder: Location) -> dict[str, Identity]:
@@ -246,3 +238,40 @@ def remove_folder(folder: Location) -> None:
         folder.delete_below()
     else:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_regular(path: Location) -> bool:
+    """Whether there is a file of our kind: no link, folder, pipe or device."""
+    if isinstance(path, ObjectPath):
+        return path.exists()
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def read_small(path: Location, at_most: int) -> bytes:
+    """The content of a file that holds at most so many bytes.
+
+    ValueError for a larger one, and for what is no file: a link could show what lies elsewhere, a
+    pipe would be waited for. OSError where it cannot be opened.
+    """
+    if isinstance(path, ObjectPath):
+        content = path.read_bytes()
+    else:
+        try:
+            with open(path, "rb", opener=_open_no_link) as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise ValueError("a pipe or device")
+                content = file.read(at_most + 1)
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise ValueError("a link") from None
+            raise
+    if len(content) > at_most:
+        raise ValueError(f"more than {at_most:,} bytes")
+    return content
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)

@@ -24,13 +24,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from results.files import Location, atomic_write, create, names
+from results.files import Location, atomic_write, create, names, read_small
 
 if TYPE_CHECKING:
     from results.store import StudyFolder
 
-_NAME = re.compile(r"(\d{6,})\.json")
+_NAME = re.compile(r"([0-9]{6,18})\.json")
 STILL_INTERVALS = 3
+MOST_BYTES = 2**16
+MOST_SECONDS = 3600
+"""Of an interval: who would wait for longer is not waited for."""
 
 
 class Fenced(Exception):
@@ -115,11 +118,26 @@ def read_holder(folder: StudyFolder, epoch: int) -> Holder:
     """Who claimed this epoch. LeaseHeld if the file says nothing readable."""
     path = _path(folder, epoch)
     try:
-        return Holder(**json.loads(path.read_bytes()))
-    except (ValueError, TypeError):
+        return _checked(Holder(**json.loads(read_small(path, MOST_BYTES))))
+    except (ValueError, TypeError, RecursionError):
         raise LeaseHeld(
             f"{path}: damaged, or not a lease file; when nothing runs the study, delete it"
         ) from None
+
+
+def _checked(holder: Holder) -> Holder:
+    """The holder; ValueError or TypeError where a field holds what no claim does."""
+    texts = holder.host, holder.boot_id, holder.pid_namespace, holder.since
+    numbers = holder.epoch, holder.pid, holder.beat
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError
+    if not all(type(number) is int for number in numbers) or type(holder.released) is not bool:
+        raise TypeError
+    if not isinstance(holder.pid_start_time, int | None):
+        raise TypeError
+    if not 0 < holder.interval_seconds <= MOST_SECONDS:
+        raise ValueError
+    return holder
 
 
 def held_epoch(folder: StudyFolder) -> int | None:

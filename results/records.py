@@ -13,10 +13,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from results.files import Location
+from results.files import Location, read_small
 from results.schema import NUMBERS, SCHEMA_VERSION, SCHEMAS, TIMESTAMP, SchemaError
 
 Row = dict[str, Any]
+
+MOST_BYTES = 2**27
+"""Of a file of ours that is read whole; what is larger is not ours."""
 
 
 def _text(value: Any) -> str:
@@ -102,6 +105,16 @@ def encode(table: str, rows: Iterable[Mapping[str, Any]]) -> bytes:
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+def content_of(path: Location) -> bytes:
+    """What a JSON file of ours holds; FileNotFoundError, SchemaError where it cannot be ours."""
+    try:
+        return read_small(path, MOST_BYTES)
+    except ValueError as error:
+        raise SchemaError(
+            f"{path}: {error}; move it away and run again: what it held is made anew"
+        ) from None
+
+
 def parse(path: Location, data: bytes) -> dict[str, Any]:
     """A JSON file of ours as a dict.
 
@@ -112,7 +125,7 @@ def parse(path: Location, data: bytes) -> dict[str, Any]:
         version = content["schema_version"]
         if not isinstance(version, int):
             raise TypeError
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise SchemaError(
             f"{path}: damaged, or not written by latentgrid; move it away and run again: "
             "what it held is made anew"
@@ -161,7 +174,8 @@ def to_table(table: str, files: Sequence[tuple[Location, list[Row]]]) -> pa.Tabl
         if len(files) > 1:
             for file in files:
                 to_table(table, [file])
+        first = str(error).splitlines()[0]
         raise SchemaError(
-            f"{files[0][0]}: a value has the wrong type ({error}); move it away and run again: "
+            f"{files[0][0]}: a value has the wrong type ({first}); move it away and run again: "
             "what it held is made anew"
         ) from error

@@ -22,6 +22,18 @@ FINAL = ("completed", "diverged")
 """What needs no further attempt: divergence is a result."""
 PICTURES = "pictures.npz"
 """Among a trial's artifacts."""
+LONGEST_NAME = 200
+
+
+def file_name(name: str) -> str:
+    """The name, for a file or folder of that name; SchemaError where it could lead elsewhere.
+
+    Ids that rows hold come from files, which anybody may have written.
+    """
+    there = isinstance(name, str) and 0 < len(name) <= LONGEST_NAME
+    if not there or name[0] == "." or "/" in name or not name.isprintable():
+        raise SchemaError(f"{name!r:.80}: not a name of ours; the file that holds it is not either")
+    return name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +75,7 @@ class StudyFolder:
         return self.root / "_rows" / table
 
     def record(self, table: str, name: str) -> Location:
-        return self.rows_dir(table) / f"{name}.json"
+        return self.rows_dir(table) / f"{file_name(name)}.json"
 
     @property
     def compacted(self) -> Location:
@@ -76,17 +88,17 @@ class StudyFolder:
 
     def attempt(self, attempt_id: str, part: str) -> Location:
         """Part `open`, `beat` or `close` of an attempt's account."""
-        return self.attempts_dir / f"{attempt_id}.{part}.json"
+        return self.attempts_dir / f"{file_name(attempt_id)}.{part}.json"
 
     @property
     def lease_dir(self) -> Location:
         return self.root / "lease"
 
     def weights(self, trial_id: str) -> Location:
-        return self.root / "models" / f"{trial_id}.pt"
+        return self.root / "models" / f"{file_name(trial_id)}.pt"
 
     def checkpoint_dir(self, trial_id: str) -> Location:
-        return self.root / "checkpoints" / trial_id
+        return self.root / "checkpoints" / file_name(trial_id)
 
     def checkpoint_steps(self) -> dict[str, int]:
         """trial_id -> the furthest step that a checkpoint holds, told by the files' names."""
@@ -103,20 +115,20 @@ class StudyFolder:
         return self.root / "codes"
 
     def codes(self, trial_id: str, step: int) -> Location:
-        return self.codes_dir / f"{trial_id}-{step}.npz"
+        return self.codes_dir / f"{file_name(trial_id)}-{step}.npz"
 
     def artifacts(self, trial_id: str) -> Location:
-        return self.root / "artifacts" / trial_id
+        return self.root / "artifacts" / file_name(trial_id)
 
     def fixed_codes(self, trial_id: str) -> Location:
         """Codes of images that all trials of a dataset share: what a cell is scored by."""
         return self.artifacts(trial_id) / "fixed_codes.npz"
 
     def distances(self, trial_id: str) -> Location:
-        return self.root / "distances" / f"{trial_id}.parquet"
+        return self.root / "distances" / f"{file_name(trial_id)}.parquet"
 
     def log(self, trial_id: str) -> Location:
-        return self.root / "logs" / f"{trial_id}.txt"
+        return self.root / "logs" / f"{file_name(trial_id)}.txt"
 
     def check_fence(self) -> None:
         """Raise lease.Fenced if this folder has an epoch and a newer one holds the study.
@@ -161,7 +173,7 @@ class StudyFolder:
         FileNotFoundError, SchemaError.
         """
         path = self.record(table, name)
-        return records.decode(table, path, path.read_bytes())
+        return records.decode(table, path, records.content_of(path))
 
     def record_names(self, table: str) -> list[str]:
         """The names of the table's records that are not compacted yet. One listing."""
@@ -188,7 +200,7 @@ class StudyFolder:
     def check(self) -> None:
         """SchemaError if the manifest or a table is newer than this code, damaged, or not ours."""
         with contextlib.suppress(FileNotFoundError):
-            records.parse(self.manifest, self.manifest.read_bytes())
+            records.parse(self.manifest, records.content_of(self.manifest))
         for table in SCHEMAS:
             with parquet.open_table(self, table):
                 pass

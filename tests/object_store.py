@@ -58,7 +58,8 @@ class Proxy:
 
     None; `down`: no answer, the request is not handed on; `error`: 500; `slow`: answers come after
     `delay_seconds`; `half`: the body ends in its middle; `lost`: done, and never answered. With
-    `times` so many requests suffer it, or with `every` one of so many. `seen` has method and path of every request.
+    `times` so many requests suffer it, or with `every` one of so many. `seen` has method and path
+    of every request.
     """
 
     def __init__(self, target: int) -> None:

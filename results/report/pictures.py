@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from results.files import Location, reading_npz
+from results.arrays import read_arrays
+from results.files import Location
 from results.report.studies import Studies
+from results.schema import SchemaError
 from results.store import PICTURES
 
 FRAME = 2
@@ -22,6 +26,22 @@ def pictures_of(studies: Studies, trial_id: str) -> Location | None:
     folder = studies.artifacts(trial_id)
     path = folder / PICTURES if folder is not None else None
     return path if path is not None and path.exists() else None
+
+
+def read_pictures(path: Location) -> dict[str, npt.NDArray[Any]]:
+    """uint8: `originals`, `reconstructions` [n, C, H, W], `traversals` [latents, steps, C, H, W].
+
+    FileNotFoundError; SchemaError where the file is damaged or holds anything else.
+    """
+    arrays = read_arrays(path, "originals", "reconstructions", "traversals")
+    image = arrays["originals"].shape[1:]
+    right = len(image) == 3 and image[0] in (1, 3) and min(image) > 0
+    right &= arrays["originals"].shape == arrays["reconstructions"].shape
+    right &= arrays["traversals"].ndim == 5 and arrays["traversals"].shape[2:] == image
+    right &= all(len(array) > 0 and array.dtype == np.uint8 for array in arrays.values())
+    if not right:
+        raise SchemaError(f"{path}: not pictures of a trial")
+    return arrays
 
 
 def tiled(images: npt.NDArray[np.uint8]) -> Image:
@@ -46,9 +66,9 @@ def traversal_sheet(path: Location, trial: pd.Series, *, most_latents: int | Non
 
     `trial` is its row in the table; below the traversals stand originals and reconstructions.
     """
-    with reading_npz(path) as arrays:
-        traversals = arrays["traversals"]
-        originals, reconstructions = arrays["originals"], arrays["reconstructions"]
+    arrays = read_pictures(path)
+    traversals = arrays["traversals"]
+    originals, reconstructions = arrays["originals"], arrays["reconstructions"]
     kl_nats = kl_by_latent(trial)
     order = np.arange(len(traversals)) if kl_nats is None else np.argsort(-kl_nats, kind="stable")
     order = order[:most_latents]
