@@ -20,16 +20,24 @@ export RAY_SYMMETRIC_RUN_CLUSTER_WAIT_TIMEOUT=600
 
 # This script runs on the first node, which becomes the head: so the driver is a process of this
 # machine, and a signal reaches it alone. One to the whole step would end Ray, too, before trials
-# have written their checkpoints.
+# have written their checkpoints. The file holds the driver's pid; without it none starts any more.
 head=$(hostname -I | cut --delimiter=' ' --fields=1):6379
 driver=$(mktemp)
-stop=
-trap 'stop=time; kill -TERM "$(<"$driver")" || true' USR1
-trap 'stop=asked; kill -TERM "$(<"$driver")" || true' TERM
+stopped=
+# shellcheck disable=SC2329  # by the traps
+stop() {
+  local pid
+  stopped=$1
+  pid=$(cat "$driver") || return 0 # for the second time
+  rm "$driver"
+  [[ -z $pid ]] || kill -TERM "$pid" || true
+}
+trap 'stop "at the time limit"' USR1
+trap 'stop "when told to"' TERM
 
 # shellcheck disable=SC2016  # the inner shell's own words
 srun --cpu-bind=none ray symmetric-run --address "$head" --min-nodes "$SLURM_NNODES" -- \
-  bash -c 'echo $$ >"$1"; exec latentgrid run "$2" --address "$3" --out "$4"' \
+  bash -c '[[ -e $1 ]] && echo $$ >"$1" && exec latentgrid run "$2" --address "$3" --out "$4"' \
   driver "$driver" "$grid" "$head" "$out" &
 step=$!
 while kill -0 "$step" 2>/dev/null; do
@@ -38,7 +46,8 @@ while kill -0 "$step" 2>/dev/null; do
 done
 rm -f "$driver"
 
-if [[ $stop == time ]]; then
+[[ -z $stopped ]] || echo "stopped $stopped"
+if [[ $stopped == "at the time limit" ]]; then
   scontrol requeue "$SLURM_JOB_ID" # to go on in a job of the same id
 fi
 exit "$code"

@@ -299,6 +299,7 @@ cases:
     assert 1.0 < most <= 2.0
 
 
+@pytest.mark.slow
 def test_a_used_up_gpu_budget_admits_no_further_trial_and_a_higher_one_goes_on(
     tiny_grid: Any, tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
