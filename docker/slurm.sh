@@ -28,7 +28,7 @@ stopped=
 stop() {
   local pid
   stopped=$1
-  pid=$(cat "$driver") || return 0 # for the second time
+  pid=$(cat "$driver" 2>/dev/null) || return 0 # told before
   rm "$driver"
   [[ -z $pid ]] || kill -TERM "$pid" || true
 }
