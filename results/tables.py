@@ -7,20 +7,20 @@ sees a whole table at every moment. `load` sees more: what is recorded but not p
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterable, Iterator
 from operator import itemgetter
-from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from results import curves, lease, publishing, records
+from results import curves, files, lease, publishing, records
 from results.attempts import attempt_files, list_attempts, read_closed, read_open
 from results.derived import with_hours, with_lost
+from results.files import Location, location
 from results.merge import merged
+from results.objects import Identity
 from results.parquet import read_table
 from results.schema import SCHEMAS, SchemaError
 from results.store import FINAL, StudyFolder
@@ -52,9 +52,11 @@ class Tables:
         self.unread: list[str] = []
         self._lenient = lenient
         self._held = {table: SCHEMAS[table].empty_table() for table in HELD}
-        self._files: dict[str, tuple[int, ...] | None] = dict.fromkeys(SCHEMAS)
-        self._read: dict[str, dict[str, tuple[int, int]]] = {"trials": {}, "scores": {}}
+        self._files: dict[str, Identity | None] = dict.fromkeys(SCHEMAS)
+        self._read: dict[str, dict[str, Identity]] = {"trials": {}, "scores": {}}
         self._closed: set[str] = set()
+        self._in_table: dict[str, set[str]] = {"trials": set(), "scores": set()}
+        """Names of records whose rows came with the published table: not one of them is opened."""
         self._open: dict[str, list[records.Row]] = {}
         self._held_epoch: int | None = None
         self._changed: set[str] = set()
@@ -67,6 +69,10 @@ class Tables:
         Tables come second: what is compacted while this runs is then found in them.
         """
         self.unread = []
+        for table in HELD:
+            if self._files[table] is None and (identity := self._identity(table)):
+                with self._reading(self.folder.compacted.exists()):
+                    self._take_published(table, identity)
         for table in ("trials", "scores"):
             self._refresh_records(table)
         self._refresh_attempts()
@@ -122,23 +128,28 @@ class Tables:
         self.publish(everything=True)
         folder = self.folder
         folder.write(folder.compacted, records.encode("trials", []))
-        merged_files = [
-            *(folder.record(table, name) for table, read in self._read.items() for name in read),
-            *(folder.record("curves", trial_id) for trial_id in self._in_curves),
-            *(path for id_ in self._closed for path in attempt_files(folder, id_)),
-        ]
-        deleted = 0
-        for path in merged_files:
-            with contextlib.suppress(FileNotFoundError):
-                path.unlink()
-                deleted += 1
-        return deleted
+        closed, _ = list_attempts(folder)
+        in_curves = self._in_curves.intersection(folder.record_names("curves"))
+        return files.remove(
+            [
+                *(
+                    folder.record(table, name)
+                    for table, read in self._read.items()
+                    for name in read
+                ),
+                *(folder.record("curves", trial_id) for trial_id in in_curves),
+                *(path for id_ in closed & self._closed for path in attempt_files(folder, id_)),
+            ]
+        )
 
     def _refresh_records(self, table: str) -> None:
         read = self._read[table]
         found, seen = [], {}
         for name, identity in self._listed(table):
             if read.get(name) == identity:
+                continue
+            if name in self._in_table[table]:
+                seen[name] = identity
                 continue
             # Where it was compacted since the listing, it is in the table.
             with self._reading(), contextlib.suppress(FileNotFoundError):
@@ -149,19 +160,10 @@ class Tables:
             self._merge(table, records.to_table(table, sorted(found, key=itemgetter(0))))
         read |= seen
 
-    def _listed(self, table: str) -> list[tuple[str, tuple[int, int]]]:
+    def _listed(self, table: str) -> list[tuple[str, Identity]]:
         """Name, and time of change with size, of each record."""
-        listed = []
-        with (
-            contextlib.suppress(FileNotFoundError),
-            os.scandir(self.folder.rows_dir(table)) as files,
-        ):
-            for file in files:
-                if file.name[0] != "." and file.name.endswith(".json"):
-                    with contextlib.suppress(FileNotFoundError):
-                        stat = file.stat()
-                        listed.append((file.name[:-5], (stat.st_mtime_ns, stat.st_size)))
-        return listed
+        listed = files.identities(self.folder.rows_dir(table)).items()
+        return [(name[:-5], identity) for name, identity in listed if name.endswith(".json")]
 
     def _refresh_attempts(self) -> None:
         closed, opened = list_attempts(self.folder)
@@ -192,25 +194,38 @@ class Tables:
         except SchemaError as error:
             if strict or not self._lenient:
                 raise
-            self.unread.append(str(error))
+            if str(error) not in self.unread:  # a damaged table is looked at twice
+                self.unread.append(str(error))
 
     def _merge(self, table: str, rows: pa.Table) -> None:
         self._held[table] = merged(table, self._held[table], rows)
         self._changed.add(table)
         self._derived = None
 
-    def _take_published(self, table: str, identity: tuple[int, ...]) -> None:
+    def _take_published(self, table: str, identity: Identity) -> None:
         if table == "curves":
             self._in_curves = curves.published_trials(self.folder)
         else:
             rows = read_table(self.folder, table)
             assert rows is not None
+            self._note_published(table, rows)
             if len(self._held[table]):
                 rows = merged(table, rows, self._held[table])
                 self._changed.add(table)
             self._held[table] = rows
             self._derived = None
         self._files[table] = identity
+
+    def _note_published(self, table: str, rows: pa.Table) -> None:
+        """A record is published whole, and one of a name always says the same."""
+        ids = rows["attempt_id"]
+        if table == "attempts":
+            self._closed.update(ids.filter(pc.invert(rows["lower_bound"])).to_pylist())
+        elif table == "scores":
+            self._in_table[table].update(pc.unique(ids).to_pylist())
+        else:
+            columns = (rows[name].to_pylist() for name in ("trial_id", "status", "attempt_id"))
+            self._in_table[table].update(map(".".join, zip(*columns, strict=True)))
 
     def _state(self) -> dict[str, pa.Table]:
         """The held tables as they are published: with open attempts, and hours in the trials."""
@@ -237,25 +252,21 @@ class Tables:
             self._in_curves |= curves.publish(self.folder, waiting)
             self._published("curves")
 
-    def _identity(self, table: str) -> tuple[int, ...] | None:
+    def _identity(self, table: str) -> Identity | None:
         """Changes whenever the published table is replaced; None before the first publish."""
-        try:
-            stat = self.folder.table(table).stat()
-        except FileNotFoundError:
-            return None
-        return stat.st_ino, stat.st_mtime_ns, stat.st_size
+        return files.identity(self.folder.table(table))
 
     def _published(self, table: str) -> None:
         self._files[table] = self._identity(table)
         self._changed.discard(table)
 
 
-def load(study: Path | str, *, with_curves: bool = True) -> Frames:
+def load(study: Location | str, *, with_curves: bool = True) -> Frames:
     """The tables of the study in this folder, at this moment: published or not yet.
 
     Needs no lease. SchemaError for a study that is newer than this code, or damaged.
     """
-    folder = StudyFolder(Path(study))
+    folder = StudyFolder(location(study))
     folder.check()
     tables = Tables(folder)
     tables.refresh()
