@@ -25,6 +25,7 @@ from orchestrator.data_cli import app as data_app
 from orchestrator.data_sets import dataset_named
 from orchestrator.errors import Exit, InputError, first_line
 from orchestrator.terminal import Terminal
+from orchestrator.token_source import offer_token
 from results.files import Location, is_url, location
 from results.lease import Fenced, LeaseHeld
 from results.schema import SchemaError
@@ -164,8 +165,13 @@ def submit(
         ),
     ] = None,
 ) -> None:
-    """Run a study as a Ray job and follow its log; Ctrl-C detaches, the job goes on."""
-    from orchestrator.submit import JobRunning, follow
+    """Run a study as a Ray job and follow its log; Ctrl-C detaches, the job goes on.
+
+    The token of a cluster that asks for one is found as Ray finds it: RAY_AUTH_TOKEN, the file
+    RAY_AUTH_TOKEN_PATH, ~/.ray/auth_token.
+    """
+    token = offer_token()
+    from orchestrator.submit import JobRunning, TokenRefused, follow
     from orchestrator.submit import submit as submit_job
 
     grid = load_grid(grid_file)
@@ -177,8 +183,8 @@ def submit(
             )
     _place(out)
     try:
-        client, job = submit_job(grid, address, out, data_dir)
-    except (JobRunning, ConnectionError, RuntimeError) as error:
+        client, job = submit_job(grid, address, out, data_dir, token)
+    except (JobRunning, TokenRefused, ConnectionError, RuntimeError) as error:
         raise InputError(first_line(error)) from None
     _say(f"submitted {job}; Ctrl-C detaches, and `ray job logs -f {job}` follows again")
     try:

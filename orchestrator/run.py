@@ -77,9 +77,11 @@ def _run_on_ray(
         os.environ.setdefault("RAY_AUTH_MODE", "token")
     from orchestrator import sweep
     from orchestrator.cluster import connected
+    from orchestrator.workers import await_workers
 
     with connected(address, grid.study, console):
         signals.install()  # Ray puts a handler of its own in the place of ours
+        await_workers(grid.resources, console.print)
         if refusal := sweep.unmet_request(grid.resources):
             raise InputError(refusal)
         return _run(grid, folder, data, console, signals, sweep.run_sweep)

@@ -91,19 +91,24 @@ def pytest_unconfigure() -> None:
 def ray_cluster() -> Iterator[str]:
     """The one local cluster that tests share: 2 CPUs, 2 logical GPUs, with its dashboard."""
     import ray
+    from ray.cluster_utils import Cluster
 
-    context = ray.init(
-        address="local",
-        num_cpus=2,
-        num_gpus=2,
-        include_dashboard=True,
-        dashboard_port=8266,
-        object_store_memory=100 * 2**20,
-        log_to_driver=False,
-        logging_level="ERROR",
+    cluster = Cluster(
+        initialize_head=True,
+        head_node_args={
+            "num_cpus": 2,
+            "num_gpus": 2,
+            "include_dashboard": True,
+            # Any free ports: jobs fail where the agent's usual one is another cluster's.
+            "dashboard_port": 0,
+            "dashboard_agent_listen_port": 0,
+            "object_store_memory": 100 * 2**20,
+        },
     )
-    yield f"http://{context.dashboard_url}"
+    ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+    yield f"http://{cluster.webui_url}"
     ray.shutdown()
+    cluster.shutdown()
 
 
 @pytest.fixture(scope="session")
