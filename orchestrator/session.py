@@ -142,8 +142,7 @@ class Session:
     def _attempts_at(self, trial_id: str) -> pa.Table:
         """All attempts at the trial in this run."""
         with self._tables_lock:
-            self.tables.refresh()
-            rows = self.tables.table("attempts")
+            rows = self.tables.attempts()  # alone: a study may have many tries and many rows
         own = pc.and_(
             pc.equal(rows["trial_id"], trial_id), pc.equal(rows["epoch"], self.lease.epoch)
         )
