@@ -123,7 +123,7 @@ class Configuration:
         return row
 
 
-_fields: Callable[[type[Any]], tuple[dataclasses.Field[Any], ...]] = functools.cache(
+_fields: Callable[[Any], tuple[dataclasses.Field[Any], ...]] = functools.cache(
     dataclasses.fields  # which sorts them out anew at every call, and trials are many
 )
 
