@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+
+TEMPORARY = re.compile(r"\..+\.[0-9]+-[0-9a-f]{8}")
+"""The names of temporary files."""
 
 
 @contextlib.contextmanager
