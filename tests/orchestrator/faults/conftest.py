@@ -15,6 +15,8 @@ from grids.load import Grid
 from tests.orchestrator.conftest import assert_same_answers, run_study
 from tests.orchestrator.faults.watching import assert_clean
 
+ROOT = Path(__file__).resolve().parents[3]
+
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Grid], Path]:
@@ -73,3 +75,77 @@ def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
         pytest.skip("this machine lets nobody mount a disk")
     yield SmallDisk(path)
     subprocess.run(["umount", "-l", str(path)], check=True)
+
+
+class FaultCluster:
+    """A head without CPUs and nodes of one CPU each, on this machine alone."""
+
+    def __init__(self, nodes: int) -> None:
+        command = [sys.executable, "-m", "tests.orchestrator.faults.cluster", str(nodes)]
+        self._process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.address = self._answer("address ")
+
+    def remove_node(self) -> None:
+        """Without grace: its processes are killed."""
+        self._tell("remove")
+
+    def add_node(self) -> None:
+        self._tell("add")
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(timeout=60)
+
+    def _tell(self, line: str) -> None:
+        assert self._process.stdin is not None
+        print(line, file=self._process.stdin, flush=True)
+        self._answer("done")
+
+    def _answer(self, start: str) -> str:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if line.startswith(start):
+                return line.removeprefix(start).strip()
+        raise AssertionError("the cluster has ended")
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[FaultCluster]:
+    cluster = FaultCluster(nodes=2)
+    yield cluster
+    cluster.close()
+
+
+class Driver:
+    """A driver's process on the cluster, with what it said."""
+
+    def __init__(self, grid_file: Path, out: Path, address: str) -> None:
+        out.mkdir(exist_ok=True)
+        module = "tests.orchestrator.faults.driver"
+        command = [sys.executable, "-m", module, str(grid_file), str(out), address]
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    def finish(self, seconds: float = 300.0) -> tuple[int, str]:
+        try:
+            text, _ = self.process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            text, _ = self.process.communicate()
+            raise AssertionError(f"the driver has not ended:\n{text}") from None
+        return self.process.returncode, text
+
+
+@pytest.fixture
+def drive(tiny_grid: Any, tmp_path: Path, cluster: FaultCluster) -> Callable[[Path], Driver]:
+    """Starts a driver of the grid file that `tiny_grid` wrote last."""
+    return lambda out: Driver(tmp_path / "tiny.yaml", out, cluster.address)

@@ -79,9 +79,7 @@ class Reader:
                     self._check("load", table, plain[table], published=True)
         self.looks += 1
 
-    def _check(
-        self, how: str, table: str, frame: pd.DataFrame, *, published: bool = False
-    ) -> None:
+    def _check(self, how: str, table: str, frame: pd.DataFrame, *, published: bool = False) -> None:
         keys = list(KEYS[table])
         rows = frame.drop(columns=[c for c in PROVENANCE[table] if c not in keys])
         rows = rows.set_index(keys).sort_index()

@@ -1,0 +1,45 @@
+"""A Ray cluster of several nodes on this machine, as a process of its own: `python -m ... NODES`.
+
+Says its address, then obeys lines: `remove` takes the last node away without grace and names the
+processes that Ray knows there no more, `add` adds one; at the end of its input it ends all of them.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+
+from ray.cluster_utils import Cluster
+
+STORE_BYTES = 80 * 2**20
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def main() -> None:
+    head = {"num_cpus": 0, "include_dashboard": False, "dashboard_port": free_port()}
+    cluster = Cluster(
+        initialize_head=True, head_node_args=head | {"object_store_memory": STORE_BYTES}
+    )
+
+    def add() -> None:
+        nodes.append(cluster.add_node(num_cpus=1, object_store_memory=STORE_BYTES))
+
+    nodes: list[object] = []
+    for _ in range(int(sys.argv[1])):
+        add()
+    print(f"address {cluster.address}", flush=True)
+    for line in sys.stdin:
+        if line.strip() == "remove":
+            cluster.remove_node(nodes.pop(), allow_graceful=False)
+        else:
+            add()
+        print("done", flush=True)
+    cluster.shutdown()
+
+
+if __name__ == "__main__":
+    main()
