@@ -100,9 +100,7 @@ class FaultCluster:
         self._tell("add")
 
     def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(timeout=60)
+        self._process.communicate(timeout=60)
 
     def _tell(self, line: str) -> None:
         assert self._process.stdin is not None
