@@ -173,6 +173,7 @@ def test_the_attempts_of_a_process_that_hangs_fail_with_its_stack(
         assert ended.wait(60)
         HangsAtStepTwo.release.set()
         thread.join()
+        working.interrupt()
 
     grid = tiny_grid(seeds="[0, 1]", steps=200, every=50, more="resources: {pack: 2}")
     attempts = load(run(grid, tmp_path, execute).folder.root).attempts

@@ -133,7 +133,7 @@ class Driver:
             command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
 
-    def finish(self, seconds: float = 300.0) -> tuple[int, str]:
+    def finish(self, seconds: float = 600.0) -> tuple[int, str]:
         try:
             text, _ = self.process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
@@ -144,6 +144,17 @@ class Driver:
 
 
 @pytest.fixture
-def drive(tiny_grid: Any, tmp_path: Path, cluster: FaultCluster) -> Callable[[Path], Driver]:
+def drive(
+    tiny_grid: Any, tmp_path: Path, cluster: FaultCluster
+) -> Iterator[Callable[[Path], Driver]]:
     """Starts a driver of the grid file that `tiny_grid` wrote last."""
-    return lambda out: Driver(tmp_path / "tiny.yaml", out, cluster.address)
+    drivers: list[Driver] = []
+
+    def start(out: Path) -> Driver:
+        drivers.append(Driver(tmp_path / "tiny.yaml", out, cluster.address))
+        return drivers[-1]
+
+    yield start
+    for driver in drivers:
+        driver.process.kill()  # none is left of a test that failed
+        driver.process.communicate()

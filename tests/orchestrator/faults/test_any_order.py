@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -35,11 +36,12 @@ from results.lease import Fenced, Lease
 from results.store import StudyFolder
 from results.tables import compact
 from tests.conftest import TINY
-from tests.orchestrator.conftest import assert_same_answers, run_study
+from tests.orchestrator.conftest import answers, run_study
 from tests.orchestrator.faults.test_checkpoints import DAMAGE
 from tests.orchestrator.faults.watching import Reader, assert_clean
 
 WRITES = st.integers(1, 40)
+STEPS = 6
 
 
 class Killed(BaseException):
@@ -50,7 +52,7 @@ def grid_of(metrics: str) -> Grid:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "tiny.yaml"
         text = TINY.format(
-            study="tiny", steps=6, every=3, frameworks="[beta_vae]", seeds="[0, 1]", more=""
+            study="tiny", steps=STEPS, every=3, frameworks="[beta_vae]", seeds="[0, 1]", more=""
         )
         path.write_text(text.replace("metrics: [mig, factor_vae]", f"metrics: [{metrics}]"))
         return load_grid(path)
@@ -238,12 +240,26 @@ class AnyOrder(RuleBasedStateMachine):
     def readers_see_whole_tables_that_only_grow(self) -> None:
         self.reader.look()
 
+    def assert_as_if_nothing_had_been(self) -> None:
+        ours, theirs = answers(self.root), answers(undisturbed(self.metrics))
+        for table in ours:
+            one, other = ours[table], theirs[table]
+            if table == "scores":
+                # Of a metric that came later, a step that was over has no model to be scored.
+                one, other = (
+                    rows[(rows["metric"] == "mig") | (rows["step"] == STEPS)]
+                    for rows in (one, other)
+                )
+            pd.testing.assert_frame_equal(
+                one.reset_index(drop=True), other.reset_index(drop=True), check_exact=True
+            )
+
     def teardown(self) -> None:
         try:
             session = self.driver().work()
             assert session.stop_reason is None
             self.reader.look()
-            assert_same_answers(self.root, undisturbed(self.metrics))
+            self.assert_as_if_nothing_had_been()
             assert_clean(self.root)
         finally:
             self.patch.undo()

@@ -23,6 +23,7 @@ from tests.orchestrator.waiting import wait_for
 
 pytestmark = pytest.mark.ray
 
+PATIENCE = 300.0  # seconds in which processes start on a busy machine
 STEPS = {"steps": 60, "every": 20}
 Drive = Callable[[Path], Driver]
 
@@ -49,7 +50,7 @@ def assert_accounted(out: Path, root: Path) -> int:
     lost = attempts[attempts["outcome"] == "lost"]
     assert lost["lower_bound"].all()
     # What a beat says is written a moment after it was due.
-    a_loss = BEAT_SECONDS + 1.0
+    a_loss = BEAT_SECONDS + 2.0
     assert attempts["wall_seconds"].sum() >= true_seconds(out) - a_loss * len(lost)
     return len(lost)
 
@@ -72,7 +73,7 @@ def test_a_node_that_goes_without_grace_costs_its_attempts_and_no_row(
     out = tmp_path / "out"
     with Polling(root := out / "tiny"):
         driver = drive(out)
-        wait_for(lambda: len(running(root)) == 2, seconds=120)
+        wait_for(lambda: len(running(root)) == 2, seconds=PATIENCE)
         cluster.remove_node()
         completed(driver)
     cluster.add_node()
@@ -103,7 +104,7 @@ def test_a_worker_that_is_killed_half_way_through_a_write_costs_an_attempt_and_n
     paused = out / "paused"
     with Polling(root := out / "tiny"):
         driver = drive(out)
-        pid = int(wait_for(lambda: paused.exists() and paused.read_text(), seconds=120))
+        pid = int(wait_for(lambda: paused.exists() and paused.read_text(), seconds=PATIENCE))
         os.kill(pid, signal.SIGKILL)
         completed(driver)
     unharmed(grid, root)
@@ -118,7 +119,7 @@ def test_a_worker_that_is_killed_while_it_trains_costs_an_attempt_and_no_row(
     out = tmp_path / "out"
     with Polling(root := out / "tiny"):
         driver = drive(out)
-        os.kill(wait_for(lambda: running(root), seconds=120)[0], signal.SIGKILL)
+        os.kill(wait_for(lambda: running(root), seconds=PATIENCE)[0], signal.SIGKILL)
         completed(driver)
     unharmed(grid, root)
     assert assert_accounted(out, root) == 1
@@ -133,7 +134,7 @@ def test_a_pool_that_is_killed_costs_no_score(
     out = tmp_path / "out"
     with Polling(root := out / "tiny"):
         driver = drive(out)
-        wait_for(lambda: running(root), seconds=120)
+        wait_for(lambda: running(root), seconds=PATIENCE)
         pools = [pid for pid in descendants_named("ray::MischievousPool")]
         assert len(pools) == 1
         os.kill(pools[0], signal.SIGKILL)
@@ -173,7 +174,7 @@ def test_a_driver_that_is_killed_at_twenty_moments_loses_no_row(
     with Polling(root := out / "tiny"):
         for kill in range(1, 21):
             driver = drive(out)
-            wait_for(lambda n=kill: epochs(root) == n, seconds=120)
+            wait_for(lambda n=kill: epochs(root) == n, seconds=PATIENCE)
             time.sleep(moments.uniform(0.0, 8.0))
             assert driver.process.poll() is None, "the study was done too early"
             driver.process.kill()
@@ -195,7 +196,7 @@ def test_a_driver_that_is_terminated_keeps_what_was_trained(
     out = tmp_path / "out"
     with Polling(root := out / "tiny"):
         driver = drive(out)
-        wait_for(lambda: running(root), seconds=120)
+        wait_for(lambda: running(root), seconds=PATIENCE)
         driver.process.send_signal(signal.SIGTERM)
         code, text = driver.finish()
         assert code == 1 and "stopped: interrupted" in text
@@ -213,10 +214,10 @@ def test_a_driver_that_was_asleep_while_another_took_over_stops_with_a_line(
     out = tmp_path / "out"
     with Polling(root := out / "tiny"):
         asleep = drive(out)
-        wait_for(lambda: running(root), seconds=120)
+        wait_for(lambda: running(root), seconds=PATIENCE)
         asleep.process.send_signal(signal.SIGSTOP)
         second = drive(out)
-        wait_for(lambda: epochs(root) == 2, seconds=120)
+        wait_for(lambda: epochs(root) == 2, seconds=PATIENCE)
         time.sleep(1.0)
         asleep.process.send_signal(signal.SIGCONT)
         code, text = asleep.finish()
@@ -289,7 +290,7 @@ def test_a_clock_that_goes_back_in_every_worker_misleads_nobody(
     mischief(out, clock=True)
     with Polling(root := out / "tiny"):
         driver = drive(out)
-        os.kill(wait_for(lambda: running(root), seconds=120)[0], signal.SIGKILL)
+        os.kill(wait_for(lambda: running(root), seconds=PATIENCE)[0], signal.SIGKILL)
         completed(driver)
     unharmed(grid, root)
     assert assert_accounted(out, root) == 1
@@ -302,7 +303,7 @@ def test_a_disk_that_fills_up_under_a_cluster_stops_it_and_a_later_run_finishes(
     grid = tiny_grid(**STEPS)
     with Polling(root := small_disk.path / "tiny"):
         driver = drive(small_disk.path)
-        wait_for(lambda: running(root), seconds=120)
+        wait_for(lambda: running(root), seconds=PATIENCE)
         small_disk.fill()
         code, text = driver.finish()
         assert code == 1 and "stopped: no space is left: " in text, text
