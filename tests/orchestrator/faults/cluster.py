@@ -1,7 +1,7 @@
 """A Ray cluster of several nodes on this machine, as a process of its own: `python -m ... NODES`.
 
-Says its address, then obeys lines: `remove` takes the last node away without grace and names the
-processes that Ray knows there no more, `add` adds one; at the end of its input it ends all of them.
+Says its address, then obeys lines: `remove` takes the last node away without grace, `add` adds one.
+At the end of its input it ends all of them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 
 from ray.cluster_utils import Cluster
 
-STORE_BYTES = 80 * 2**20
+NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "node_ip_address": "127.0.0.1"}
 
 
 def free_port() -> int:
@@ -20,13 +20,11 @@ def free_port() -> int:
 
 
 def main() -> None:
-    head = {"num_cpus": 0, "include_dashboard": False, "dashboard_port": free_port()}
-    cluster = Cluster(
-        initialize_head=True, head_node_args=head | {"object_store_memory": STORE_BYTES}
-    )
+    head = NODE | {"num_cpus": 0, "include_dashboard": False, "dashboard_port": free_port()}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
 
     def add() -> None:
-        nodes.append(cluster.add_node(num_cpus=1, object_store_memory=STORE_BYTES))
+        nodes.append(cluster.add_node(**NODE))
 
     nodes: list[object] = []
     for _ in range(int(sys.argv[1])):

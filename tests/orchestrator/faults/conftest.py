@@ -156,5 +156,6 @@ def drive(
 
     yield start
     for driver in drivers:
-        driver.process.kill()  # none is left of a test that failed
-        driver.process.communicate()
+        if driver.process.poll() is None:  # of a test that failed
+            driver.process.kill()
+            driver.process.communicate()

@@ -1,9 +1,10 @@
 """What goes wrong in the workers of a test: they read it from the file `mischief` under `--out`.
 
-Keys: `pause` (a pattern: the first write of such a file stops half way and for good, its process
-named in `paused`), `hang` and `hoard` (seeds of trials that hang, or take ever more memory),
-`clock` (goes back an hour whenever it is asked). Every training says in `true/` when it began, and
-after every step that it still goes on: the time that the ledger must know of.
+Keys: `pause` (patterns: the first write of a file like the first one stops half way and for good,
+its process named in `paused-0`; then one like the second, and so on), `hang` and `hoard` (seeds of
+trials that hang, or take ever more memory), `clock` (goes back an hour whenever it is asked). Every
+training says in `true/` when it began, and after every step that it still goes on: the time that
+the ledger must know of.
 """
 
 from __future__ import annotations
@@ -48,23 +49,27 @@ def install(out: Path) -> None:
     trial_run.CHECKPOINT_SECONDS = 0.5
     trial_run.CHECKPOINT_SECONDS_BEFORE_CODES = 0.5
     watchdog.FLOOR_SECONDS = 5.0
-    if pattern := mischief.get("pause"):
-        pause_at(out, pattern)
+    pause_at(out, mischief.get("pause", []))
     if mischief.get("clock"):
         from tests.orchestrator.faults.test_clock import JumpingBack
 
         ledger.dt = type("dt", (), {**vars(ledger.dt), "datetime": JumpingBack})  # type: ignore
 
 
-def pause_at(out: Path, pattern: str) -> None:
+def pause_at(out: Path, patterns: Sequence[str]) -> None:
     right = StudyFolder.replacing
 
     @contextlib.contextmanager
     def replacing(self: StudyFolder, path: Path, *, durable: bool = True) -> Iterator[Path]:
         with right(self, path, durable=durable) as temporary:
             yield temporary
-            if re.fullmatch(pattern, str(path.relative_to(self.root))):
-                with contextlib.suppress(FileExistsError), open(out / "paused", "x") as file:
+            turn = len(list(out.glob("paused-*")))
+            name = str(path.relative_to(self.root))
+            if turn < len(patterns) and re.fullmatch(patterns[turn], name):
+                with (
+                    contextlib.suppress(FileExistsError),
+                    open(out / f"paused-{turn}", "x") as file,
+                ):
                     os.truncate(temporary, temporary.stat().st_size // 2)
                     file.write(str(os.getpid()))
                     file.flush()

@@ -15,7 +15,7 @@ from results import load
 from results.schema import KEYS, PROVENANCE, SCHEMAS
 from results.store import FINAL
 
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.5
 ID, ATTEMPT = r"[a-z0-9]+", r"[0-9]{6}-[0-9a-f]+"
 ALLOWED = re.compile(
     "|".join(
