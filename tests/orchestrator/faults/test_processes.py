@@ -106,7 +106,7 @@ def test_workers_killed_at_every_stage_and_the_pool_cost_their_attempts_and_no_r
             wait_for(lambda path=paused: path.exists() and path.read_text(), seconds=PATIENCE)
             pid = int(paused.read_text())
             if turn == 0:
-                others = wait_for(lambda: set(running(root)) - {pid}, seconds=PATIENCE)
+                others = wait_for(lambda own=pid: set(running(root)) - {own}, seconds=PATIENCE)
                 os.kill(others.pop(), signal.SIGKILL)  # in training, or beside it
             os.kill(pid, signal.SIGKILL)
         [pool] = descendants_named("ray::MischievousPool")
