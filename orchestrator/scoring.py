@@ -42,6 +42,7 @@ from orchestrator.work import (
 )
 from results.arrays import read_arrays
 from results.files import Location, identity, names, on_disk
+from results.lease import Fenced
 from results.ledger import Attempt, new_attempt_id
 from results.objects import Identity
 from results.parquet import read_table
@@ -322,22 +323,25 @@ def score_files(
     rows: list[dict[str, object]] = []
     failures: list[Exception] = []
     lacking: dict[ScoreKey, Identity | None] = {}
-    with attempt.stage("score"), one_thread():
-        for file in task:
-            rows_of = (
-                _score_cell(folder, file, clock, failures)
-                if file.cell
-                else _score_file(file, clock, failures, lacking)
-            )
-            for row in rows_of:
-                rows.append({**row, "attempt_id": attempt.attempt_id})
-                attempt.beat(0)
-    if rows:
-        folder.write_record("scores", attempt.attempt_id, rows)
-    if failures:
-        error = "".join(traceback.format_exception(failures[0]))
-        attempt.close("failed", 0, error=error)
-        raise failures[0]
+    try:
+        with attempt.stage("score"), one_thread():
+            for file in task:
+                rows_of = (
+                    _score_cell(folder, file, clock, failures)
+                    if file.cell
+                    else _score_file(file, clock, failures, lacking)
+                )
+                for row in rows_of:
+                    rows.append({**row, "attempt_id": attempt.attempt_id})
+        if rows:
+            folder.write_record("scores", attempt.attempt_id, rows)
+        if failures:
+            raise failures[0]
+    except Fenced:
+        raise
+    except Exception:
+        attempt.close("failed", 0, error=traceback.format_exc())
+        raise
     attempt.close("completed", 0)
     return lacking
 
