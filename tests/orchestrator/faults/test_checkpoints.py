@@ -29,7 +29,7 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
 
 
 def newest_first(folder: StudyFolder, trial_id: str) -> list[Path]:
-    return checkpoints._newest_first(folder.checkpoint_dir(trial_id))
+    return [path for path in checkpoints._newest_first(folder, trial_id) if isinstance(path, Path)]
 
 
 def stop_at(session: Session, step: int) -> None:
