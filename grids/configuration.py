@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -44,15 +45,16 @@ class Configuration:
     epoch: ClassVar[int]
 
     def __post_init__(self) -> None:
+        names = self.field_names()
         for kind, choices in PARTS.items():
             part = getattr(self, kind, None)
-            if kind in self.field_names() and type(part) not in choices.values():
+            if kind in names and type(part) not in choices.values():
                 raise FieldError(kind, f"is {shown(part)}; valid: {', '.join(choices)}")
         check_fields(self)
 
     @classmethod
     def field_names(cls) -> tuple[str, ...]:
-        return tuple(field.name for field in dataclasses.fields(cls))
+        return tuple(field.name for field in _fields(cls))
 
     @cached_property
     def trial_id(self) -> str:
@@ -63,7 +65,7 @@ class Configuration:
         """
         identity = {
             field.name: _identity(value) if field.name in PARTS else value
-            for field in dataclasses.fields(self)
+            for field in _fields(type(self))
             if (value := getattr(self, field.name)) != field.default
         }
         text = canonical_json({"code_epoch": self.epoch, self.kind: identity})
@@ -73,7 +75,7 @@ class Configuration:
         """Every field, parts as dicts with their `name`: plain values for JSON."""
         return {
             field.name: as_values(value) if field.name in PARTS else value
-            for field in dataclasses.fields(self)
+            for field in _fields(type(self))
             for value in [getattr(self, field.name)]
         }
 
@@ -83,7 +85,7 @@ class Configuration:
 
         Raises FieldError.
         """
-        declared = [field.name for field in dataclasses.fields(cls)]
+        declared = cls.field_names()
         for name in values:
             if name not in declared:
                 raise FieldError(
@@ -93,7 +95,7 @@ class Configuration:
                 )
         missing = [
             field.name
-            for field in dataclasses.fields(cls)
+            for field in _fields(cls)
             if field.default is dataclasses.MISSING and field.name not in values
         ]
         if missing:
@@ -119,6 +121,11 @@ class Configuration:
             for parameter in declared_fields(type(value)):
                 row[f"{name}.{parameter}"] = getattr(value, parameter)
         return row
+
+
+_fields: Callable[[Any], tuple[dataclasses.Field[Any], ...]] = functools.cache(
+    dataclasses.fields  # which sorts them out anew at every call, and trials are many
+)
 
 
 def canonical_json(value: Any) -> str:

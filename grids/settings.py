@@ -26,7 +26,9 @@ class Resources:
 
     gpus: Annotated[float, Valid(at_least=0), "GPUs a process; a fraction shares one"] = 0.0
     cpus: Annotated[float, Valid(above=0), "CPUs a process"] = 1.0
-    memory_bytes: Annotated[int | None, Valid(at_least=1), "memory reserved for a process"] = None
+    memory_bytes: Annotated[
+        int | None, Valid(at_least=1), "memory of a process: reserved, and its limit"
+    ] = None
     pack: Annotated[
         int | None,
         Valid(at_least=1, at_most=MOST_PACKED),

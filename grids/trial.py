@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
@@ -219,7 +218,7 @@ class Trial(Configuration):
     def _leave_out(self, name: str, why: str) -> None:
         """Refuses a value that would change the identity and not the answer."""
         value = getattr(self, name)
-        [field] = [field for field in dataclasses.fields(self) if field.name == name]
+        field = type(self).__dataclass_fields__[name]
         if value != field.default:
             given, valid = _told_apart(value, field.default)
             raise FieldError(

@@ -1,18 +1,23 @@
-"""A trial's rolling checkpoints: exact training states that a later attempt goes on from."""
+"""A trial's rolling checkpoints: exact training states that a later attempt goes on from.
+
+A file ends with the digest of what is before it: torch reads a file with wrong bits in it.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 from typing import Any, NamedTuple
 
 import torch
 
-from results.files import Location, is_regular, names, reading
+from results.files import Location, is_regular, names
 from results.store import StudyFolder
 
 _NAME = re.compile(r"[^.]+\.[0-9]{12}\.pt")
 KEPT = 2  # the newest, and the one before in case a disk tore the newest
+DIGEST_BYTES = 32
 
 
 class Checkpoint(NamedTuple):
@@ -32,19 +37,30 @@ def save(
     """Writes one checkpoint whole and drops all but the newest `KEPT`."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    folder.write(_path(folder, trial_id, attempt_id, step), buffer.getvalue())
+    content = buffer.getvalue()
+    folder.write(_path(folder, trial_id, attempt_id, step), content + _digest(content))
     for old in _newest_first(folder, trial_id)[KEPT:]:
         old.unlink(missing_ok=True)
 
 
 def newest(folder: StudyFolder, trial_id: str) -> Checkpoint:
-    """The furthest checkpoint that can be read; a damaged one falls back to the one before."""
+    """The furthest checkpoint that can be read; a damaged one falls back to the one before.
+
+    It is deleted, or it would be one of the two that are kept.
+    """
     for path in _newest_first(folder, trial_id):
         attempt_id, step, _ = path.name.split(".")
         try:
-            with reading(path) as file:
-                state = torch.load(file, weights_only=True, map_location="cpu")
-        except Exception:  # whatever a damaged file makes torch raise
+            content = path.read_bytes()
+        except FileNotFoundError:
+            continue
+        content, digest = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
+        if digest != _digest(content):
+            path.unlink(missing_ok=True)
+            continue
+        try:
+            state = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
+        except Exception:  # whatever a file that another program wrote makes torch raise
             continue
         return Checkpoint(attempt_id, int(step), state)
     return NOTHING
@@ -53,6 +69,10 @@ def newest(folder: StudyFolder, trial_id: str) -> Checkpoint:
 def discard(folder: StudyFolder, trial_id: str, checkpoint: Checkpoint) -> None:
     """Deletes a checkpoint that can be read and yet not be used."""
     _path(folder, trial_id, checkpoint.attempt_id or "", checkpoint.step).unlink(missing_ok=True)
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest()
 
 
 def _path(folder: StudyFolder, trial_id: str, attempt_id: str, step: int) -> Location:

@@ -70,8 +70,9 @@ def check_same(
     """Raises InputError where finished trials were run on other images of one of the datasets."""
     found = fingerprints(datasets, data)
     by_trial = {t.trial_id: t.dataset for t in grid.trials if t.dataset in datasets}
-    for trial_id, [row] in rows_of_trials(folder, "trials", by_trial).items():
-        now, then = found.get(by_trial[trial_id]), row.get("dataset_fingerprint")
+    columns = ["trial_id", "status", "dataset_fingerprint"]
+    for trial_id, [row] in rows_of_trials(folder, "trials", by_trial, columns).items():
+        now, then = found.get(by_trial[trial_id]), row["dataset_fingerprint"]
         if row["status"] in FINAL and now and then and now != then:
             raise InputError(
                 f"{folder.root}: trial {trial_id} was run on other images of "

@@ -17,6 +17,7 @@ import torch
 from grids.measurement import Measurement
 from orchestrator import machine
 from orchestrator.trial_log import TrialLog
+from orchestrator.watchdog import Pace
 from orchestrator.work import Unit
 from results.lease import Fenced
 from results.ledger import Attempt, new_attempt_id, utc_now
@@ -36,6 +37,7 @@ class MeasurementRun:
         self.clock = clock
         self.measuring: Measuring | None = None
         self.closed = False
+        self.pace = Pace(clock)
         use_cuda = unit.resources.gpus > 0 and torch.cuda.is_available()
         self.device = torch.device("cuda" if use_cuda else "cpu")
         self.device_kind = machine.device_kind(self.device.type)
@@ -68,8 +70,10 @@ class MeasurementRun:
             measuring = self.measuring or self._prepare()
             deadline = self.clock() + seconds
             with self.attempt.stage("measure"):
-                while not (finished := measuring.advance()) and self.clock() < deadline:
-                    pass
+                finished = False
+                while not finished and self.clock() < deadline:
+                    with self.pace.chunk():
+                        finished = measuring.advance()
             if not finished:
                 self.attempt.beat(self.step)
                 return False
@@ -91,6 +95,16 @@ class MeasurementRun:
             self.closed = True
             self.attempt.close("interrupted", steps_done=self.step)
             self.log.write(f"interrupted after {self.step} pairs")
+
+    def paces(self) -> list[Pace]:
+        return [self.pace]
+
+    def abandon(self, error: str) -> None:
+        """Closes the attempt with `error`, if it is open; the process ends at once."""
+        if not self.closed:
+            self.closed = True
+            self.log.write(error)
+            self.attempt.close("failed", steps_done=self.step, error=error)
 
     def _prepare(self) -> Measuring:
         with self.attempt.stage("prepare"):

@@ -7,8 +7,6 @@ raises ends that trial alone.
 
 from __future__ import annotations
 
-import faulthandler
-import sys
 import threading
 import time
 import traceback
@@ -20,6 +18,7 @@ import torch
 from grids.trial import Trial
 from orchestrator.runs import Run, start
 from orchestrator.trial_run import device_of, opened
+from orchestrator.watchdog import HANG_SECONDS, Pace
 from orchestrator.work import Unit
 from results.lease import Fenced
 from trainers.capture import CaptureError
@@ -27,7 +26,6 @@ from trainers.pack import best_size, on_stream, stream_of
 from trainers.process import prepare_for_training
 
 ADVANCE_SECONDS = 1.0  # how long an interruption waits for a thread
-HANG_SECONDS = 1800.0
 
 
 class Meter:
@@ -67,7 +65,7 @@ class PackRun:
         self.failures: dict[str, str] = {}
         self._waiting = deque(units)
         self._steps = dict.fromkeys((unit.trial.trial_id for unit in units), 0)
-        self._answered: dict[int, float] = {}
+        self._runs: dict[int, Run] = {}
         self._threads: list[threading.Thread] = []
         self._stop = threading.Event()
         self._ending: Exception | None = None
@@ -81,8 +79,7 @@ class PackRun:
         """Lets the threads work for so long; True once no trial is left.
 
         Raises what ends all of them: `Fenced` when a newer driver has taken the study over, an
-        error after which the device is of no more use to this process, RuntimeError when a trial
-        has not answered for half an hour.
+        error after which the device is of no more use to this process.
         """
         if not self._threads and not self._begin():
             return True
@@ -91,11 +88,7 @@ class PackRun:
             thread.join(max(0.0, deadline - self.clock()))
         if self._ending is not None:
             raise self._ending
-        working = [thread for thread in self._threads if thread.is_alive()]
-        if working and self.clock() - min(self._answered.values()) > HANG_SECONDS:
-            faulthandler.dump_traceback(sys.stderr)
-            raise RuntimeError(f"a trial of the pack has not answered for {HANG_SECONDS:g} s")
-        return not working
+        return not any(thread.is_alive() for thread in self._threads)
 
     def interrupt(self) -> None:
         """Ends all trials as `TrialRun.interrupt` does; those that wait are not begun."""
@@ -103,6 +96,14 @@ class PackRun:
         deadline = self.clock() + HANG_SECONDS
         for thread in self._threads:
             thread.join(max(0.0, deadline - self.clock()))
+
+    def paces(self) -> list[Pace]:
+        return [pace for run in list(self._runs.values()) for pace in run.paces()]
+
+    def abandon(self, error: str) -> None:
+        """All its trials end with `error`, since all have one process; each is then tried alone."""
+        for run in list(self._runs.values()):
+            run.abandon(error)
 
     def _begin(self) -> bool:
         """Whether anything is left to begin: a trial whose data are missing, say, fails alone."""
@@ -118,7 +119,6 @@ class PackRun:
                 self._waiting.popleft()
         self._meter = Meter(size, self.clock)
         for place in range(size):
-            self._answered[place] = self.clock()
             # A daemon: a trial that hangs does not keep the process.
             thread = threading.Thread(target=self._work, args=(place,), daemon=True)
             self._threads.append(thread)
@@ -148,17 +148,17 @@ class PackRun:
         except Exception as error:
             self._end(error)
         finally:
-            self._answered[place] = float("inf")
+            self._runs.pop(place, None)
             self._meter.leave()
 
     def _run(self, unit: Unit, place: int) -> None:
         trial_id = unit.trial.trial_id
         try:
-            run = self.make_run(unit, cpu_clock=time.thread_time, share_clock=self._meter.seconds)
+            run = self.make_run(unit, cpu_clock=_cpu_clock(), share_clock=self._meter.seconds)
+            self._runs[place] = run
             finished = False
             while not finished:
                 finished = run.advance(ADVANCE_SECONDS)
-                self._answered[place] = self.clock()
                 self._steps[trial_id] = run.step
                 if self._stop.is_set() and not finished:
                     run.interrupt()
@@ -173,6 +173,14 @@ class PackRun:
     def _end(self, error: Exception) -> None:
         self._ending = self._ending or error
         self._stop.set()
+
+
+def _cpu_clock() -> Callable[[], float]:
+    """The CPU seconds of this thread, from whatever thread it is asked."""
+    if not hasattr(time, "pthread_getcpuclockid"):  # macOS
+        return time.thread_time
+    clock = time.pthread_getcpuclockid(threading.get_ident())
+    return lambda: time.clock_gettime(clock)
 
 
 def _broken(device: torch.device, error: Exception) -> bool:

@@ -6,11 +6,14 @@ from typing import Any, Protocol
 
 from orchestrator.measurement_run import MeasurementRun
 from orchestrator.trial_run import TrialRun
+from orchestrator.watchdog import Watched
 from orchestrator.work import Unit
 
 
-class Run(Protocol):
-    """`advance` until it returns True; `interrupt` when the process has to go."""
+class Run(Watched, Protocol):
+    """`advance` until it returns True; `interrupt` when the process has to go; `abandon`, from
+    another thread, when it hangs.
+    """
 
     @property
     def step(self) -> int: ...

@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 from threadpoolctl import threadpool_limits
 
 import metrics
@@ -40,6 +42,7 @@ from orchestrator.work import (
 )
 from results.arrays import read_arrays
 from results.files import Location, identity, names, on_disk
+from results.lease import Fenced
 from results.ledger import Attempt, new_attempt_id
 from results.objects import Identity
 from results.parquet import read_table
@@ -47,6 +50,8 @@ from results.store import StudyFolder
 
 OF_CELLS = {name for name, metric in METRICS.items() if "cell" in metric.shapes}
 MAX_FAILURES = 3
+ROWS_AT_ONCE = 10_000
+LISTING_SHARE = 0.05  # of the time: of a large study the queue lists its scores less often
 CHEAP_SECONDS = 1.0
 READ: Mapping[str, Callable[[Path], Data]] = {
     "codes": read_npz,
@@ -105,23 +110,49 @@ class ScoredKeys:
         self._folder = folder
         self._seen: set[str] = set()
         self._keys: set[ScoreKey] = set()
+        self._again = 0.0
         self.models: dict[ScoreKey, int] = {}
         """Of how many models the scores of cells are: more make them anew."""
         published = read_table(folder, "scores", [*SCORE_KEY_COLUMNS, "draws", "attempt_id"])
-        for row in [] if published is None else published.to_pylist():
-            self._add(row)
-            self._seen.add(row["attempt_id"])  # the name of its record, which is published whole
+        if published is not None:
+            # The names of its records; but for what was adopted.
+            self._seen.update(pc.unique(published["attempt_id"]).to_pylist())
+            # A metric has several scores and a large study a million: one row a key, and in pieces.
+            keys = published.group_by(list(SCORE_KEY_COLUMNS)).aggregate([("draws", "max")])
+            keys = keys.rename_columns([*SCORE_KEY_COLUMNS, "draws"])
+            for batch in keys.to_batches(ROWS_AT_ONCE):
+                for row in batch.to_pylist():
+                    self._add(row)
+
+    def recent(self) -> set[ScoreKey]:
+        """Those of a moment ago: listing thousands of records over and over would be the work."""
+        return self.refresh() if time.monotonic() >= self._again else self._keys
 
     def refresh(self) -> set[ScoreKey]:
+        started = time.monotonic()
         for name in set(self._folder.record_names("scores")) - self._seen:
             rows = self._folder.read_record("scores", name)
             for row in rows:
                 self._add(row)
             self._seen.add(name)
+        self._again = time.monotonic() + (time.monotonic() - started) / LISTING_SHARE
         return self._keys
 
+    def written(self, parts: Iterable[CodeFile], lacking: Collection[ScoreKey]) -> None:
+        """Counts what a task without an error has written, before any listing says so."""
+        for part in parts:
+            made = part.missing.difference(lacking)
+            self._keys.update(made)
+            if part.cell:
+                self.models.update(dict.fromkeys(made, len(part.cell)))
+
+    def outdated(self) -> None:
+        """Whoever asks next is told by a listing."""
+        self._again = 0.0
+
     def _add(self, row: Mapping[str, Any]) -> None:
-        key = score_key(row)
+        # Every row comes with texts of its own, which are few different ones.
+        key = score_key({k: sys.intern(v) if isinstance(v, str) else v for k, v in row.items()})
         self._keys.add(key)
         if row["metric"] in OF_CELLS:
             self.models[key] = max(row["draws"], self.models.get(key, 0))
@@ -161,7 +192,7 @@ class ScoringQueue:
         """Every part of a file that lacks scores, those in flight and given up included."""
         found: list[CodeFile] = []
         names = sorted(self.files() - self._settled)
-        scored = self.scored()
+        scored = self._scored.recent()
         for name in names:
             trial_id, _, step = name.removesuffix(".npz").rpartition("-")
             if trial_id not in self.steps or not step.isdigit():
@@ -191,10 +222,10 @@ class ScoringQueue:
             if any(trial_id not in outcomes for trial_id in members):
                 continue
             models = tuple(t for t in members if outcomes[t] == "completed")
-            if len(models) < 2 or not all(self.folder.fixed_codes(t).exists() for t in models):
-                continue
             keys = wanted_cell_scores(models, self.steps, self.evaluate)
-            if missing := {k for k in keys if self._scored.models.get(k, 0) < len(models)}:
+            missing = {k for k in keys if self._scored.models.get(k, 0) < len(models)}
+            # Files last: this is asked again and again, and most cells of a study may be scored.
+            if missing and all(self.folder.fixed_codes(t).exists() for t in models):
                 path = self.folder.fixed_codes(models[0])
                 step = self.steps[models[0]]
                 found.append(CodeFile(path, models[0], step, frozenset(missing), models))
@@ -234,6 +265,10 @@ class ScoringQueue:
         `lacking`, as `score_files` returns it: what is not to be tried with these files again.
         """
         self._lacking.update(lacking or {})
+        if error is None:
+            self._scored.written(task, lacking or {})
+        else:
+            self._scored.outdated()  # some of it may be written
         for part in task:
             self._in_flight.discard(part.label)
             if error is not None:
@@ -288,22 +323,25 @@ def score_files(
     rows: list[dict[str, object]] = []
     failures: list[Exception] = []
     lacking: dict[ScoreKey, Identity | None] = {}
-    with attempt.stage("score"), one_thread():
-        for file in task:
-            rows_of = (
-                _score_cell(folder, file, clock, failures)
-                if file.cell
-                else _score_file(file, clock, failures, lacking)
-            )
-            for row in rows_of:
-                rows.append({**row, "attempt_id": attempt.attempt_id})
-                attempt.beat(0)
-    if rows:
-        folder.write_record("scores", attempt.attempt_id, rows)
-    if failures:
-        error = "".join(traceback.format_exception(failures[0]))
-        attempt.close("failed", 0, error=error)
-        raise failures[0]
+    try:
+        with attempt.stage("score"), one_thread():
+            for file in task:
+                rows_of = (
+                    _score_cell(folder, file, clock, failures)
+                    if file.cell
+                    else _score_file(file, clock, failures, lacking)
+                )
+                for row in rows_of:
+                    rows.append({**row, "attempt_id": attempt.attempt_id})
+        if rows:
+            folder.write_record("scores", attempt.attempt_id, rows)
+        if failures:
+            raise failures[0]
+    except Fenced:
+        raise
+    except Exception:
+        attempt.close("failed", 0, error=traceback.format_exc())
+        raise
     attempt.close("completed", 0)
     return lacking
 

@@ -6,7 +6,9 @@ another publishes the tables every few seconds, so that readers see a study grow
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,9 +21,10 @@ from grids.data_folder import DataFolder
 from grids.load import Grid
 from orchestrator import adopt, data_check, machine, manifest
 from orchestrator.scoring import ScoringQueue
-from orchestrator.tries import Tries
+from orchestrator.tries import Tries, last_line
 from orchestrator.work import Unit, cells_of, missing_units
 from results import lease as leases
+from results import leftovers
 from results.lease import Fenced
 from results.ledger import utc_now
 from results.store import FINAL, StudyFolder, trial_record_name
@@ -29,6 +32,7 @@ from results.tables import Frames, Tables
 
 PUBLISH_SECONDS = 3.0
 PUBLISH_SHARE = 0.05  # of the time: a large study publishes less often
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 logger = logging.getLogger(__name__)
 
@@ -142,8 +146,7 @@ class Session:
     def _attempts_at(self, trial_id: str) -> pa.Table:
         """All attempts at the trial in this run."""
         with self._tables_lock:
-            self.tables.refresh()
-            rows = self.tables.table("attempts")
+            rows = self.tables.attempts()  # alone: a study may have many tries and many rows
         own = pc.and_(
             pc.equal(rows["trial_id"], trial_id), pc.equal(rows["epoch"], self.lease.epoch)
         )
@@ -179,6 +182,15 @@ class Session:
         except OSError as trouble:
             logger.warning("cannot publish the tables now: %s", trouble)
 
+    def clear_leftovers(self) -> None:
+        """Removes what killed processes have left. For a time when none of ours runs."""
+        try:
+            leftovers.clear(self.folder)
+        except Fenced as fenced:
+            self.stop(str(fenced))
+        except OSError as trouble:
+            logger.warning("cannot clear what killed processes have left: %s", trouble)
+
     def frames(self) -> Frames:
         """The tables as of now, curves left out."""
         with self._tables_lock:
@@ -199,6 +211,10 @@ class Session:
             wait = max(PUBLISH_SECONDS, (time.monotonic() - started) / PUBLISH_SHARE)
 
     def _give_up(self, unit: Unit, error: str) -> None:
+        if any(os.strerror(number) in error for number in FULL):
+            # The others would train, each until its first write, for nothing.
+            self.stop(f"no space is left: {last_line(error)}")
+            return
         if unit.work == "encode":
             self.unencoded[unit.trial.trial_id] = error
             return
@@ -237,6 +253,7 @@ def study_session(
         beating.on_fenced = session.stop
         found = data_check.fingerprints((trial.dataset for trial in grid.trials), data)
         manifest.write(session.folder, grid, data_check.as_json(found), session.code_version)
+        session.clear_leftovers()
         adopt.adopt(session.folder, grid, found)
         session.publish()
         session.check_budget()
@@ -246,6 +263,8 @@ def study_session(
         keeper.start()
         try:
             yield session
+            if session.stop_reason is None:  # else processes may be at their last checkpoints
+                session.clear_leftovers()
         finally:
             done.set()
             keeper.join()

@@ -13,7 +13,7 @@ import random
 import secrets
 import tempfile
 import time
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import ray
@@ -126,9 +126,7 @@ def run_sweep(
                 session.pause(pause_seconds * 2.0 ** (tries - 1) * random.uniform(0.75, 1.25))
             _run_wave(session, units, actor, places=placement.slots, admit=pool.admits)
             session.publish()
-        elif pool.works_on({part.label for part in session.queue.waiting()}):
-            session.pause(0.5)
-        else:
+        elif not pool.waited():
             break
     pool.close()
     try:
@@ -279,9 +277,18 @@ class Pool:
         self.session.unscored = self.last.gave_up
         return self.last
 
-    def works_on(self, waiting: Set[str]) -> bool:
-        """Whether scores are still to come for one of the parts that wait."""
-        return bool(waiting - self.state().gave_up.keys())
+    def waited(self) -> bool:
+        """Waits while scores are still to come, or the session stops; False if none were."""
+        waited = False
+        while self.session.stop_reason is None and self._works():
+            self.session.pause(0.5)
+            waited = True
+        return waited
+
+    def _works(self) -> bool:
+        waiting = {part.label for part in self.session.queue.waiting()}
+        # A pool is not started for nothing.
+        return bool(waiting) and bool(waiting - self.state().gave_up.keys())
 
     def admits(self) -> bool:
         """False while scoring is far behind; looks at most once a second."""

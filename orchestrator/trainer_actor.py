@@ -18,10 +18,12 @@ from ray import tune
 from ray.tune import PlacementGroupFactory
 
 from grids.settings import Resources
-from orchestrator.pack_run import HANG_SECONDS, PackRun
+from orchestrator.pack_run import PackRun
 from orchestrator.runs import Run, start
+from orchestrator.watchdog import HANG_SECONDS, Watchdog
 from orchestrator.work import Unit, from_json
 
+LAST_RESORT_SECONDS = HANG_SECONDS + 60.0  # for what hangs and lets no other thread run
 STEP_SECONDS = 1.5  # Tune kills an actor that takes much longer to answer a stop
 FAILURES = "failures"
 
@@ -70,8 +72,7 @@ class TrainerActor(tune.Trainable):
         """Does nothing: its name is what shows."""
 
     def step(self) -> dict[str, Any]:
-        # A trial that hangs (a stuck kernel, a dead mount) is ended with its stack in the log.
-        faulthandler.dump_traceback_later(HANG_SECONDS, exit=True, file=sys.stderr)
+        faulthandler.dump_traceback_later(LAST_RESORT_SECONDS, exit=True, file=sys.stderr)
         try:
             if self.run is None:
                 alone = len(self.units) == 1
@@ -80,9 +81,13 @@ class TrainerActor(tune.Trainable):
                     if alone
                     else PackRun(self.units, make_run=self.make_run)
                 )
+                # A trial that hangs (a stuck kernel, a dead mount) ends with its stack.
+                self.watchdog = Watchdog(self.run, self.units[0].resources.memory_bytes)
             finished = self.run.advance(STEP_SECONDS)
         finally:
             faulthandler.cancel_dump_traceback_later()
+        if finished:
+            self.watchdog.stop()
         failures = self.run.failures if isinstance(self.run, PackRun) else {}
         return {
             "steps_done": self.run.step,
@@ -92,4 +97,5 @@ class TrainerActor(tune.Trainable):
 
     def cleanup(self) -> None:
         if self.run is not None:
+            self.watchdog.stop()
             self.run.interrupt()

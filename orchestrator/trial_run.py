@@ -28,6 +28,7 @@ from orchestrator import checkpoints, machine
 from orchestrator.bf16_check import slow_bf16
 from orchestrator.codes import codes_of, fixed_codes, latents_of, rows_to_encode
 from orchestrator.trial_log import TrialLog
+from orchestrator.watchdog import Pace
 from orchestrator.work import Unit, due_metrics
 from results.files import reading, remove_folder
 from results.lease import Fenced
@@ -71,6 +72,7 @@ class TrialRun:
         self.last_checkpoint = clock()
         self.codes_due = False
         self.closed = False
+        self.pace = Pace(clock)
         self.log = TrialLog(self.folder.log(self.trial.trial_id))
         self.checkpoint = checkpoints.NOTHING
         if unit.work == "train":
@@ -140,6 +142,16 @@ class TrialRun:
         self.attempt.close("interrupted", steps_done=self.step)
         self.log.write(f"interrupted at step {self.step}")
 
+    def paces(self) -> list[Pace]:
+        return [self.pace]
+
+    def abandon(self, error: str) -> None:
+        """Closes the attempt with `error`, if it is open; the process ends at once."""
+        if not self.closed:
+            self.closed = True
+            self.log.write(error)
+            self.attempt.close("failed", steps_done=self.step, error=error)
+
     def _prepare(self) -> None:
         with self.attempt.stage("prepare"):
             prepare_for_training()
@@ -183,7 +195,7 @@ class TrialRun:
         """Trains and writes what is due at the step reached; False if the trial has diverged."""
         assert self.training is not None
         started = self.clock()
-        with self.attempt.stage("train"):
+        with self.attempt.stage("train"), self.pace.chunk():
             due = self.step + steps == next_report(self.trial, self.step)
             self.training.advance(steps)
             terms = self.training.report() if due else None

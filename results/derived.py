@@ -19,9 +19,8 @@ def with_hours(trials: pa.Table, attempts: pa.Table, scores: pa.Table) -> pa.Tab
     (adopted from another study) keeps the hours it came with.
     """
     frame = trials.select(["trial_id", "status", "attempt_id", *HOURS]).to_pandas()
-    accounted = hours.account(
-        attempts.to_pandas(), frame, scores.select(["trial_id", "attempt_id"]).to_pandas()
-    )
+    scored = scores.group_by(["trial_id", "attempt_id"]).aggregate([])  # of many rows few
+    accounted = hours.account(attempts.to_pandas(), frame, scored.to_pandas())
     known = pd.MultiIndex.from_frame(accounted[["attempt_id", "trial_id"]])
     derived = pd.MultiIndex.from_frame(frame[["attempt_id", "trial_id"]]).isin(known)
     failed = frame["status"].to_numpy() == "failed"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -37,6 +38,10 @@ def location(given: str | Location) -> Location:
 def is_url(given: str) -> bool:
     """Whether it is of an object store."""
     return URL.fullmatch(given) is not None
+
+
+TEMPORARY = re.compile(r"\..+\.[0-9]+-[0-9a-f]{8}")
+"""The names of temporary files."""
 
 
 @contextlib.contextmanager

@@ -181,7 +181,7 @@ def acquire(
     path = _path(folder, claim.epoch)
     try:
         create(path, _content(claim))
-    except FileExistsError:
+    except (FileExistsError, FileNotFoundError):  # or the winner has cleared ours away
         raise _held(folder, read_holder(folder, claim.epoch)) from None
     return Lease(folder, claim, clock)
 
@@ -248,9 +248,10 @@ class Lease:
     def release(self) -> None:
         """Let the next run start at once.
 
-        Harmless when repeated, or when the lease is lost already.
+        Harmless when repeated, or when the lease is lost already. Where the disk is full the next
+        run finds out by itself that this process is gone.
         """
-        with self._lock, contextlib.suppress(Fenced):
+        with self._lock, contextlib.suppress(Fenced, OSError):
             self.folder.check_fence()
             self._write(released=True)
 

@@ -1,9 +1,10 @@
 """The compute account while it runs: an attempt is one process run, for one or more trials.
 
 `attempts/<attempt_id>.open.json` is written before work starts, `.beat.json` at most every few
-seconds, and `.close.json`, which says everything, at the end; then the other two go. Nobody closes
-another's attempt: a process that vanished leaves open and beat behind, and whoever reads them
-infers `lost`, with hours up to the last beat.
+seconds, and `.close.json`, which says everything, at the end; then the other two go. A thread
+beats, so that work of any length costs no more than a beat when its process is killed. Nobody
+closes another's attempt: a process that vanished leaves open and beat behind, and whoever reads
+them infers `lost`, with hours up to the last beat.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ import json
 import os
 import secrets
 import socket
+import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from results.attempts import attempts as attempts
+from results.lease import Fenced
 from results.schema import SCHEMA_VERSION, STAGES
 from results.store import StudyFolder
 
@@ -60,6 +64,9 @@ class Attempt:
         self._seconds = dict.fromkeys(STAGES, 0.0)
         self._stage: tuple[str, float] | None = None
         self._beaten = self._opened
+        self._steps_done: int = static["start_step"]
+        self._writing = threading.RLock()
+        self._closed = threading.Event()
 
     @classmethod
     def open(
@@ -112,6 +119,8 @@ class Attempt:
             share_clock,
         )
         attempt._write("open", {}, durable=True)
+        beating = (weakref.ref(attempt), attempt._closed)
+        threading.Thread(target=_keep_beating, args=beating, daemon=True).start()
         return attempt
 
     @contextlib.contextmanager
@@ -134,28 +143,38 @@ class Attempt:
     def beat(self, steps_done: int, *, now: bool = False) -> None:
         """Write what is known so far, at most every BEAT_SECONDS, or `now`.
 
-        Raises lease.Fenced if the study is another's.
+        Raises lease.Fenced if the study is another's. What a disk refuses, the next beat says.
         """
-        if now or self._clock() - self._beaten >= BEAT_SECONDS:
-            self._beaten = self._clock()
-            self._write("beat", self._progress(steps_done), durable=False)
+        self._steps_done = steps_done
+        with self._writing:
+            due = now or self._clock() - self._beaten >= BEAT_SECONDS
+            if due and not self._closed.is_set():
+                self._beaten = self._clock()
+                with contextlib.suppress(OSError):
+                    self._write("beat", self._progress(steps_done), durable=False)
 
     def close(self, outcome: str, steps_done: int, error: str | None = None) -> None:
-        """Write the final account.
+        """Write the final account; the first one stands.
 
-        Raises lease.Fenced if the study is another's: the attempt is then `lost`.
+        Raises lease.Fenced if the study is another's: the attempt is then `lost`, as it is where
+        the disk is full (OSError).
         """
         if outcome not in OUTCOMES:
             raise ValueError(f"outcome {outcome!r}; valid: {', '.join(OUTCOMES)}")
         ending = {"outcome": outcome, "error": error}
-        self._write("close", self._progress(steps_done) | ending, durable=True)
-        for part in ("open", "beat"):
-            self._folder.attempt(self.attempt_id, part).unlink(missing_ok=True)
+        with self._writing:
+            if self._closed.is_set():
+                return
+            self._closed.set()
+            self._write("close", self._progress(steps_done) | ending, durable=True)
+            for part in ("open", "beat"):
+                self._folder.attempt(self.attempt_id, part).unlink(missing_ok=True)
 
     def _stage_seconds(self) -> dict[str, float]:
-        if self._stage is None:
+        stage = self._stage  # of another thread, where one beats
+        if stage is None:
             return self._seconds
-        name, since = self._stage
+        name, since = stage
         return self._seconds | {name: self._seconds[name] + self._clock() - since}
 
     def _progress(self, steps_done: int) -> dict[str, Any]:
@@ -176,3 +195,16 @@ class Attempt:
         content = {"schema_version": SCHEMA_VERSION, **self._static, **progress}
         path = self._folder.attempt(self.attempt_id, part)
         self._folder.write(path, json.dumps(content).encode(), durable=durable)
+
+
+def _keep_beating(reference: weakref.ref[Attempt], closed: threading.Event) -> None:
+    """Until the attempt is closed, or dropped by what an error has ended."""
+    while not closed.wait(BEAT_SECONDS):
+        attempt = reference()
+        if attempt is None:
+            return
+        try:
+            attempt.beat(attempt._steps_done)
+        except Fenced:
+            return  # who works finds it out at the next write
+        del attempt

@@ -1,6 +1,7 @@
 """Merging rows of one key: the same come out in whatever order, and however often, they are read.
 
-- trials: completed and diverged beat failed; of those the first attempt wins, of failed the last;
+- trials: completed and diverged beat failed; of those the first attempt wins, of failed that of the
+  newest epoch (a clock may have been set back);
 - scores: of those of a cell the one of most models wins (`draws`), else the first attempt;
 - attempts: a closed account beats one known up to a beat; of those the later beat wins.
 """
@@ -17,10 +18,10 @@ from results.schema import KEYS
 from results.store import FINAL
 
 
-def _trial_rank(status: str, attempt_id: str | None, finished_at: int | None) -> tuple[Any, ...]:
+def _trial_rank(status: str, attempt_id: str | None) -> tuple[Any, ...]:
     if status in FINAL:
         return 0, attempt_id or ""
-    return 1, -(finished_at or 0), attempt_id or ""
+    return 1, -int((attempt_id or "0").partition("-")[0]), attempt_id or ""
 
 
 def _score_rank(draws: int | None, attempt_id: str | None) -> tuple[Any, ...]:
@@ -32,7 +33,7 @@ def _attempt_rank(lower_bound: bool, wall_seconds: float) -> tuple[Any, ...]:
 
 
 _RANK: dict[str, tuple[tuple[str, ...], Callable[..., tuple[Any, ...]]]] = {
-    "trials": (("status", "attempt_id", "finished_at"), _trial_rank),
+    "trials": (("status", "attempt_id"), _trial_rank),
     "scores": (("draws", "attempt_id"), _score_rank),
     "attempts": (("lower_bound", "wall_seconds"), _attempt_rank),
 }
@@ -42,7 +43,7 @@ def best(table: str, rows: pa.Table) -> pa.Table:
     """One row a key: the one of the lowest rank, the later of equals."""
     names, rank = _RANK[table]
     keys = zip(*(rows[name].to_pylist() for name in KEYS[table]), strict=True)
-    ranks = zip(*(_plain(rows[name]).to_pylist() for name in names), strict=True)
+    ranks = zip(*(rows[name].to_pylist() for name in names), strict=True)
     chosen: dict[tuple[Any, ...], tuple[tuple[Any, ...], int]] = {}
     for index, (key, values) in enumerate(zip(keys, ranks, strict=True)):
         ranked = rank(*values)
@@ -51,11 +52,6 @@ def best(table: str, rows: pa.Table) -> pa.Table:
     if len(chosen) == len(rows):
         return rows
     return rows.take(sorted(index for _, index in chosen.values()))
-
-
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Timestamps as their microseconds: comparing datetimes is slow to make."""
-    return column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column
 
 
 def merged(table: str, known: pa.Table, new: pa.Table) -> pa.Table:

@@ -7,7 +7,7 @@ sees a whole table at every moment. `load` sees more: what is recorded but not p
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -23,10 +23,11 @@ from results.merge import merged
 from results.objects import Identity
 from results.parquet import read_table
 from results.schema import SCHEMAS, SchemaError
-from results.store import FINAL, StudyFolder
+from results.store import FINAL, StudyFolder, trial_record_name
 
 HELD = ("trials", "scores", "attempts")
 """The tables held in memory; curves are streamed."""
+MOST_CHUNKS = 64  # of a held table: every refresh adds one, and each costs a little at every sum
 
 
 class Frames(NamedTuple):
@@ -55,8 +56,6 @@ class Tables:
         self._files: dict[str, Identity | None] = dict.fromkeys(SCHEMAS)
         self._read: dict[str, dict[str, Identity]] = {"trials": {}, "scores": {}}
         self._closed: set[str] = set()
-        self._in_table: dict[str, set[str]] = {"trials": set(), "scores": set()}
-        """Names of records whose rows came with the published table: not one of them is opened."""
         self._open: dict[str, list[records.Row]] = {}
         self._held_epoch: int | None = None
         self._changed: set[str] = set()
@@ -66,13 +65,16 @@ class Tables:
     def refresh(self) -> None:
         """Read new or changed records and attempts, and tables that somebody else published.
 
-        Tables come second: what is compacted while this runs is then found in them.
+        Tables come second: what is compacted while this runs is then found in them. The very first
+        time they come before, too: what they hold is then not read again from its records, which
+        of a large study takes seconds.
         """
         self.unread = []
-        for table in HELD:
-            if self._files[table] is None and (identity := self._identity(table)):
-                with self._reading(self.folder.compacted.exists()):
-                    self._take_published(table, identity)
+        if not any(self._files.values()):
+            for table in HELD:
+                with contextlib.suppress(SchemaError):  # said below
+                    if (published := self._identity(table)) is not None:
+                        self._take_published(table, published)
         for table in ("trials", "scores"):
             self._refresh_records(table)
         self._refresh_attempts()
@@ -115,6 +117,11 @@ class Tables:
             attempts=state["attempts"].to_pandas(),
         )
 
+    def attempts(self) -> pa.Table:
+        """The attempts as of now, without looking at anything else that is new."""
+        self._refresh_attempts()
+        return self._all_attempts()
+
     def table(self, table: str) -> pa.Table:
         """The table trials, scores or attempts as of the last refresh, in Arrow."""
         return self._state()[table]
@@ -130,25 +137,21 @@ class Tables:
         folder.write(folder.compacted, records.encode("trials", []))
         closed, _ = list_attempts(folder)
         in_curves = self._in_curves.intersection(folder.record_names("curves"))
-        return files.remove(
-            [
-                *(
-                    folder.record(table, name)
-                    for table, read in self._read.items()
-                    for name in read
-                ),
-                *(folder.record("curves", trial_id) for trial_id in in_curves),
-                *(path for id_ in closed & self._closed for path in attempt_files(folder, id_)),
-            ]
-        )
+        named = ((table, name) for table, read in self._read.items() for name in read)
+        merged_files = [
+            *(folder.record(table, name) for table, name in named),
+            *(folder.record("curves", trial_id) for trial_id in in_curves),
+            *(path for id_ in closed & self._closed for path in attempt_files(folder, id_)),
+        ]
+        return files.remove(merged_files)
 
     def _refresh_records(self, table: str) -> None:
         read = self._read[table]
+        listed = [(name, now) for name, now in self._listed(table) if read.get(name) != now]
+        held = _records_of(table, self._held[table]) if listed and not read else set()
         found, seen = [], {}
-        for name, identity in self._listed(table):
-            if read.get(name) == identity:
-                continue
-            if name in self._in_table[table]:
+        for name, identity in listed:
+            if name in held:
                 seen[name] = identity
                 continue
             # Where it was compacted since the listing, it is in the table.
@@ -167,6 +170,10 @@ class Tables:
 
     def _refresh_attempts(self) -> None:
         closed, opened = list_attempts(self.folder)
+        if closed and not self._closed:
+            rows = self._held["attempts"]
+            whole = rows["attempt_id"].filter(pc.invert(rows["lower_bound"]))
+            self._closed = closed.intersection(whole.to_pylist())
         new, seen = [], set()
         for attempt_id in sorted(closed - self._closed):
             with self._reading():
@@ -198,7 +205,9 @@ class Tables:
                 self.unread.append(str(error))
 
     def _merge(self, table: str, rows: pa.Table) -> None:
-        self._held[table] = merged(table, self._held[table], rows)
+        held = merged(table, self._held[table], rows)
+        many = held.column(0).num_chunks > MOST_CHUNKS
+        self._held[table] = held.combine_chunks() if many else held
         self._changed.add(table)
         self._derived = None
 
@@ -208,33 +217,19 @@ class Tables:
         else:
             rows = read_table(self.folder, table)
             assert rows is not None
-            self._note_published(table, rows)
-            if len(self._held[table]):
-                rows = merged(table, rows, self._held[table])
+            held = self._held[table]
+            # Of a study that runs on, whoever watches it takes its tables again and again.
+            if len(new := held.filter(pc.invert(pc.is_in(_marks(held), _marks(rows))))):
+                rows = merged(table, rows, new)
                 self._changed.add(table)
             self._held[table] = rows
             self._derived = None
         self._files[table] = identity
 
-    def _note_published(self, table: str, rows: pa.Table) -> None:
-        """A record is published whole, and one of a name always says the same."""
-        ids = rows["attempt_id"]
-        if table == "attempts":
-            self._closed.update(ids.filter(pc.invert(rows["lower_bound"])).to_pylist())
-        elif table == "scores":
-            self._in_table[table].update(pc.unique(ids).to_pylist())
-        else:
-            columns = (rows[name].to_pylist() for name in ("trial_id", "status", "attempt_id"))
-            self._in_table[table].update(map(".".join, zip(*columns, strict=True)))
-
     def _state(self) -> dict[str, pa.Table]:
         """The held tables as they are published: with open attempts, and hours in the trials."""
         if self._derived is None:
-            attempts = self._held["attempts"]
-            if self._open:
-                rows = [(self.folder.attempts_dir, rows) for rows in self._open.values()]
-                attempts = merged("attempts", attempts, records.to_table("attempts", rows))
-            attempts = with_lost(attempts, self._held_epoch)
+            attempts = self._all_attempts()
             scores = self._held["scores"]
             trials = with_hours(self._held["trials"], attempts, scores)
             if trials is not self._held["trials"]:
@@ -242,6 +237,13 @@ class Tables:
                 self._changed.add("trials")
             self._derived = {"trials": trials, "scores": scores, "attempts": attempts}
         return self._derived
+
+    def _all_attempts(self) -> pa.Table:
+        attempts = self._held["attempts"]
+        if self._open:
+            rows = [(self.folder.attempts_dir, rows) for rows in self._open.values()]
+            attempts = merged("attempts", attempts, records.to_table("attempts", rows))
+        return with_lost(attempts, self._held_epoch)
 
     def _publish_curves(self, trials: pa.Table, everything: bool) -> None:
         final = trials.filter(pc.is_in(trials["status"], pa.array(FINAL)))["trial_id"].to_pylist()
@@ -259,6 +261,22 @@ class Tables:
     def _published(self, table: str) -> None:
         self._files[table] = self._identity(table)
         self._changed.discard(table)
+
+
+def _marks(rows: pa.Table) -> pa.Array:
+    """What tells rows of trials, scores or attempts apart by the attempt that they came from."""
+    parts = [rows["trial_id"], rows["attempt_id"]]
+    if "lower_bound" in rows.column_names:
+        parts.append(rows["lower_bound"].cast(pa.string()))
+    return pc.binary_join_element_wise(*parts, " ").combine_chunks()
+
+
+def _records_of(table: str, rows: pa.Table) -> set[str]:
+    """The names of the records that these rows of the trials or scores came from."""
+    if table == "scores":
+        return set(pc.unique(rows["attempt_id"]).to_pylist())
+    names = (rows[name].to_pylist() for name in ("trial_id", "status", "attempt_id"))
+    return set(map(trial_record_name, *names))
 
 
 def load(study: Location | str, *, with_curves: bool = True) -> Frames:
@@ -282,9 +300,15 @@ def compact(folder: StudyFolder) -> int:
 
 
 def rows_of_trials(
-    folder: StudyFolder, table: str, trial_ids: Iterable[str]
+    folder: StudyFolder,
+    table: str,
+    trial_ids: Iterable[str],
+    columns: Sequence[str] | None = None,
 ) -> dict[str, list[records.Row]]:
-    """The rows of the table trials, scores or curves, by trial, of those trials that have any."""
+    """The rows of the table trials, scores or curves, by trial, of those trials that have any.
+
+    With `columns`, only these of them; one is `trial_id`.
+    """
     wanted = pa.array(sorted(trial_ids), pa.string())
     if table == "curves":
         rows = curves.read(folder, wanted)
@@ -293,6 +317,6 @@ def rows_of_trials(
         tables.refresh()
         rows = tables.table(table).filter(pc.is_in(tables.table(table)["trial_id"], wanted))
     found: dict[str, list[records.Row]] = {}
-    for row in rows.to_pylist():
+    for row in rows.select(columns or rows.column_names).to_pylist():
         found.setdefault(row["trial_id"], []).append(row)
     return found

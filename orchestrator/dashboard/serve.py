@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import os
 import signal
 import socket
 from collections.abc import Callable
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from orchestrator.dashboard.app import make_app
 from orchestrator.dashboard.guard import token_of
 from orchestrator.errors import InputError
 from results.files import Location
+
+logger = logging.getLogger(__name__)
 
 
 async def serve(root: Location, host: str, port: int, ready: Callable[[str], None]) -> None:
@@ -26,7 +30,8 @@ async def serve(root: Location, host: str, port: int, ready: Callable[[str], Non
     """
     app = make_app(root, host, token_of(os.environ, host))
     # A browser keeps its connections open; none holds anything that is worth waiting for.
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    logger.addFilter(_ours)
+    runner = web.AppRunner(app, access_log=None, logger=logger, shutdown_timeout=0.1)
     await runner.setup()
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -44,6 +49,13 @@ async def serve(root: Location, host: str, port: int, ready: Callable[[str], Non
         await stopped.wait()
     finally:
         await runner.cleanup()
+
+
+def _ours(record: logging.LogRecord) -> bool:
+    """Whether an error is ours. Of a request that is no HTTP the words would be written down, and
+    a token may be among them.
+    """
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 def address(runner: web.AppRunner) -> str:

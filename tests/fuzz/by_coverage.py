@@ -3,8 +3,8 @@
     python -m tests.fuzz.by_coverage NAME SECONDS FOLDER
 
 NAME is of tests.fuzz.targets; FOLDER keeps what was found, and bytes that led further, for the
-next time. Ends with an error at the first find, which libFuzzer prints and leaves in FOLDER: a crash, ten
-seconds for one file, or more than 2 GiB at once.
+next time. Ends with an error at the first find, which libFuzzer prints and leaves in FOLDER: a
+crash, a minute for one file, or more than 2 GiB.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     options = [
         f"-max_total_time={seconds}",
-        "-timeout=10",
+        "-timeout=60",
         f"-rss_limit_mb={MEMORY_MIB}",
         f"-malloc_limit_mb={MEMORY_MIB}",
         "-max_len=65536",

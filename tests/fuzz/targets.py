@@ -32,7 +32,7 @@ from results.lease import LeaseHeld
 from results.schema import SchemaError
 from results.store import StudyFolder
 from results.tables import load
-from tests.fuzz.study import GRID, make_study, pictures, saved
+from tests.fuzz.study import GRID, RECORDED, make_study, pictures, saved
 from trainers.datasets.originals.cars3d import Cars3D
 from trainers.datasets.originals.cifar import CIFAR10
 from trainers.datasets.originals.dsprites import DSpritesHDF5, DSpritesNpz
@@ -256,16 +256,19 @@ def _read_checkpoint(path: Path) -> None:
 
 
 @functools.cache
-def _study() -> tuple[tempfile.TemporaryDirectory[str], StudyFolder]:
+def _study(published: bool) -> tuple[tempfile.TemporaryDirectory[str], StudyFolder]:
     folder = tempfile.TemporaryDirectory(prefix="latentgrid-fuzz-study-")
-    return folder, make_study(Path(folder.name))
+    return folder, make_study(Path(folder.name), published=published)
 
 
 def of_study(pattern: str, read: Callable[[StudyFolder], object]) -> Target:
     """The file of a small study that a pattern finds, read by what reads it."""
 
+    def study() -> StudyFolder:
+        return _study(not pattern.startswith(RECORDED))[1]
+
     def place() -> Path:
-        return next(_study()[1].root.glob(pattern))
+        return next(study().root.glob(pattern))
 
     @functools.cache
     def seeds() -> list[bytes]:
@@ -275,7 +278,7 @@ def of_study(pattern: str, read: Callable[[StudyFolder], object]) -> Target:
         [valid], there = seeds(), place()
         there.write_bytes(path.read_bytes())
         try:
-            read(_study()[1])
+            read(study())
         finally:
             there.write_bytes(valid)
 

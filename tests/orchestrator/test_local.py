@@ -10,12 +10,14 @@ from grids.data_folder import DataFolder
 from orchestrator import checkpoints
 from orchestrator.local import run_local
 from orchestrator.plan import make_plan
+from orchestrator.session import Session
 from orchestrator.status import read_status
 from orchestrator.trial_run import TrialRun
 from orchestrator.work import Unit
 from results import lease, load
 from results.hours import account, by_stage
 from results.store import StudyFolder
+from results.tables import Tables
 from trainers.fit import Training
 
 
@@ -273,3 +275,17 @@ def test_hours_of_rows_and_wasted_hours_add_up_to_all_hours_after_faults(
     trials = frames.trials[frames.trials["status"] == "completed"]
     stages = hours.loc[["prepare", "train", "encode"], "useful_cpu_hours"].sum()
     assert trials["cpu_hours"].sum() == pytest.approx(stages)
+
+
+def test_a_try_that_failed_is_looked_up_in_the_ledger_alone(
+    tiny_grid: Any, tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading what else is new, and all the hours anew, would take a large study half a second."""
+
+    def execute(session: Session) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(Tables, "refresh", lambda tables: pytest.fail("all tables for one try"))
+            session.failed(session.missing()[0], "gone")
+
+    grid = tiny_grid()
+    assert run(grid, tmp_path, execute).tries.of(grid.trials[0].trial_id) == 1

@@ -13,7 +13,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator import pack_run
 from orchestrator.local import run_local
 from orchestrator.pack_run import Meter, PackRun
 from orchestrator.session import Session
@@ -161,29 +160,6 @@ def test_an_error_that_breaks_the_device_ends_the_pack_and_another_the_trial(
 
     trials = load(run(tiny_grid(**FIVE), tmp_path, execute).folder.root).trials
     assert len(trials) < 4 if broken else len(trials) == 4
-
-
-def test_a_trial_that_does_not_answer_ends_the_pack(
-    tiny_grid: Any, tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    release = threading.Event()
-
-    class Hangs(TrialRun):
-        def advance(self, seconds: float) -> bool:
-            if self.trial.seed == 1:
-                release.wait()
-            return super().advance(seconds)
-
-    def execute(session: Session) -> None:
-        pack = PackRun(session.missing(), make_run=Hangs)
-        monkeypatch.setattr(pack_run, "HANG_SECONDS", 0.5)
-        with pytest.raises(RuntimeError, match="has not answered"):
-            while not pack.advance(0.2):
-                pass
-        release.set()
-        pack.interrupt()
-
-    run(tiny_grid(seeds="[0, 1]", more="resources: {pack: 2}"), tmp_path, execute)
 
 
 def test_a_pack_of_a_size_to_be_found_is_one_trial_at_a_time_on_a_cpu(

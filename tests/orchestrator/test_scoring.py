@@ -93,6 +93,34 @@ def test_only_missing_scores_are_made(folder: StudyFolder) -> None:
     assert len(file.missing) == 3 * 2  # in both sizes
 
 
+def test_what_its_tasks_wrote_is_known_without_listing_all_scores_anew(
+    folder: StudyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A listing a task would be the most that the pool does in a study of many thousands."""
+    monkeypatch.setattr(scoring, "LISTING_SHARE", 1e-9)
+    listings: list[str] = []
+    real = StudyFolder.record_names
+    monkeypatch.setattr(
+        StudyFolder, "record_names", lambda f, table: listings.append(table) or real(f, table)
+    )
+    trial_ids = [f"t{number}" for number in range(2 * FILES_A_TASK)]
+    for trial_id in trial_ids:
+        put_codes(folder, trial_id, 20)
+    queue = queue_of(folder, *trial_ids)
+    while task := queue.take():
+        score_files(folder, task)
+        queue.settle(task, None)
+        queue.drop_settled()
+    assert queue.files() == set() and listings == ["scores"]
+    # A task that fails may have written something.
+    put_codes(folder, "t0", 10)
+    queue.settle(queue.take(), "an error")
+    queue.waiting()
+    assert listings == ["scores"] * 2
+    # Whoever decides what is left to do is told exactly.
+    assert len(queue.scored()) == 4 * len(trial_ids) and len(listings) == 3
+
+
 def test_files_of_no_trial_of_the_grid_are_left_alone(folder: StudyFolder) -> None:
     put_codes(folder, "gone", 20)
     folder.write(folder.codes_dir / "t-x.npz", b"foreign")

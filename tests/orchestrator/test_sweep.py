@@ -401,6 +401,25 @@ def test_a_newer_driver_ends_a_sweep_with_one_line(
     assert load(session.folder.root).trials.empty
 
 
+def test_a_finished_study_starts_no_actor_and_looks_once_at_what_is_missing(
+    tiny_grid: Any, tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid = tiny_grid("all-done", steps=1)
+    run(grid, tmp_path)
+    looks: list[int] = []
+    real = Session.missing
+    monkeypatch.setattr(Session, "missing", lambda self: looks.append(1) or real(self))
+    monkeypatch.setattr(sweep.Pool, "_start", lambda self: pytest.fail("a pool for nothing"))
+    run(grid, tmp_path, fast_sweep)
+    assert len(looks) == 1
+    # Nor is every trial of the grid gone through twice a second while the last scores come.
+    monkeypatch.setattr(Session, "pause", lambda self, seconds: None)
+    answers = iter([True] * 5 + [False] * 2)
+    monkeypatch.setattr(sweep.Pool, "_works", lambda self: next(answers))
+    run(grid, tmp_path, fast_sweep)
+    assert len(looks) == 1 + 2
+
+
 def test_spare_cpus_are_counted_node_by_node() -> None:
     trial = [Resources(cpus=1.5)]
     assert placement_of(trial, [{"CPU": 2.0}, {"CPU": 2.0}]) == (2, 0)

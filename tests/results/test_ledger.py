@@ -1,18 +1,24 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
+import gc
 import json
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from results import ledger
 from results.attempts import attempts, list_attempts, read_open
 from results.lease import Fenced, acquire
 from results.ledger import BEAT_SECONDS, Attempt, new_attempt_id
 from results.schema import SCHEMA_VERSION, SchemaError
 from results.store import StudyFolder
 from results.tables import Tables
+from tests.orchestrator.waiting import wait_for
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
@@ -149,6 +155,54 @@ def test_the_time_of_a_stage_that_fails_counts(folder: StudyFolder, clocks: Fake
     attempt.close("failed", 7, error="RuntimeError")
     [row] = attempts(folder)
     assert (row["train_seconds"], row["outcome"], row["error"]) == (3.0, "failed", "RuntimeError")
+
+
+def test_an_attempt_beats_by_itself_while_its_process_is_busy(
+    folder: StudyFolder, clocks: FakeClocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "BEAT_SECONDS", 0.05)
+    attempt = opened(folder, clocks)
+    with attempt.stage("encode"):
+        clocks.seconds += 60
+        wait_for(lambda: attempts(folder)[0]["encode_seconds"] == 60.0)
+    attempt.close("completed", 100)
+    time.sleep(0.2)
+    assert files(folder) == ["close.json"]
+
+
+def test_an_attempt_that_an_error_dropped_beats_no_more(
+    folder: StudyFolder, clocks: FakeClocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "BEAT_SECONDS", 0.05)
+    before = threading.active_count()
+    attempt = opened(folder, clocks)
+    assert threading.active_count() == before + 1
+    del attempt
+    gc.collect()
+    wait_for(lambda: threading.active_count() == before)
+
+
+def test_the_first_close_stands(folder: StudyFolder, clocks: FakeClocks) -> None:
+    attempt = opened(folder, clocks)
+    attempt.close("failed", 7, error="TimeoutError")
+    attempt.close("completed", 100)
+    [row] = attempts(folder)
+    assert (row["outcome"], row["steps_done"]) == ("failed", 7)
+
+
+def test_a_beat_that_the_disk_refuses_is_left_to_the_next(
+    folder: StudyFolder, clocks: FakeClocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempt = opened(folder, clocks)
+
+    def full(self: StudyFolder, path: Path, data: bytes, *, durable: bool = True) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StudyFolder, "write", full)
+        attempt.beat(5, now=True)
+    attempt.beat(6, now=True)
+    assert attempts(folder)[0]["steps_done"] == 6
 
 
 def test_misuse_is_one_line(folder: StudyFolder, clocks: FakeClocks) -> None:

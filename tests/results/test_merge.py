@@ -39,8 +39,9 @@ def test_the_first_completed_row_wins() -> None:
     assert winner(trial("2", "completed", 1), trial("1", "completed", 2)) == "1"
 
 
-def test_the_last_failed_row_wins() -> None:
-    assert winner(trial("2", "failed", 1), trial("1", "failed", 2)) == "1"
+def test_the_failed_row_of_the_newest_epoch_wins_whatever_its_clock_said() -> None:
+    rows = trial("000002-failed", "failed", 1), trial("000001-failed", "failed", 2)
+    assert winner(*rows) == winner(*reversed(rows)) == "000002-failed"
 
 
 def test_scores_of_one_key_are_one_score() -> None:

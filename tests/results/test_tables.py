@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 
 import results
-from results import curves
+from results import curves, merge, records
 from results.lease import Fenced, acquire
 from results.ledger import Attempt, new_attempt_id
 from results.schema import SCHEMAS, SchemaError
 from results.store import StudyFolder, trial_record_name
-from results.tables import Frames, Tables, compact, load, rows_of_trials
+from results.tables import MOST_CHUNKS, Frames, Tables, compact, load, rows_of_trials
 
 Finish = Any  # the fixture's class lives in conftest.py
 
@@ -108,6 +108,69 @@ def test_a_record_is_read_once_and_again_only_if_it_changed(
     tables.refresh()
     assert opened[2:] == [name]
     assert tables.frames().trials["device"].tolist() == ["another"]
+
+
+def test_what_a_table_holds_is_not_read_again_from_its_records(
+    folder: StudyFolder, finish: Finish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large study would take seconds to look at, however well it is published."""
+    finish(folder, "a")
+    finish(folder, "b", status="failed")
+    tables = Tables(folder)
+    tables.refresh()
+    tables.publish()
+    later = finish(folder, "c")
+    finish(folder, "b")
+    everything = load(folder.root)
+    opened: list[Path] = []
+    real = records.content_of
+
+    def counted(path: Path) -> bytes:
+        opened.append(path)
+        return real(path)
+
+    monkeypatch.setattr(records, "content_of", counted)
+    reader = Tables(folder)
+    for _ in range(2):
+        reader.refresh()
+    closed = [path for path in opened if path.parent == folder.attempts_dir]
+    assert len(closed) == 4 and folder.attempt(later, "close") in closed  # of trials and of scores
+    recorded = [path.parent.name for path in opened if folder.root / "_rows" in path.parents]
+    assert sorted(recorded) == ["scores"] * 2 + ["trials"] * 2
+    same(reader.frames(), everything)
+    assert reader.compact() == 4 + 3 + 3 + 7
+    same(load(folder.root), everything)
+
+
+def test_who_follows_a_publisher_merges_only_what_is_new(
+    folder: StudyFolder, finish: Finish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Merging is done row by row, and a large study has a million of them."""
+    publisher, reader = Tables(folder), Tables(folder)
+    for trial_id in ("a", "b", "c"):
+        finish(folder, trial_id)
+    for tables in (publisher, reader):
+        tables.refresh()
+    publisher.publish()
+    finish(folder, "d")  # this one only the reader has seen
+    merged: list[int] = []
+    real = merge.best
+    monkeypatch.setattr(merge, "best", lambda t, rows: merged.append(len(rows)) or real(t, rows))
+    reader.refresh()
+    assert sum(merged) <= 2 * (1 + 1 + 2)  # as a record, and beside the table
+    monkeypatch.undo()
+    same(reader.frames(), load(folder.root))
+
+
+def test_a_table_that_grows_record_by_record_stays_in_few_pieces(
+    folder: StudyFolder, finish: Finish
+) -> None:
+    tables = Tables(folder)
+    for number in range(100):
+        finish.score(folder, f"t{number}")
+        tables.refresh()
+    assert tables.table("scores").column(0).num_chunks <= MOST_CHUNKS
+    assert len(tables.table("scores")) == 100
 
 
 def test_only_tables_that_changed_are_written(folder: StudyFolder, finish: Finish) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -136,6 +137,10 @@ def test_as_a_user_starts_it(five: Any, monkeypatch: pytest.MonkeyPatch) -> None
         )
         with urllib.request.urlopen(bearer, timeout=30) as answer:
             assert b"latentgrid_trials" in answer.read()
+        port = int(found[1].rpartition(":")[2].strip("/"))
+        with socket.create_connection(("127.0.0.2", port), timeout=30) as spoken:
+            spoken.sendall(f"GET / HTTP/1.1\r\nAuthorization Bearer {TOKEN}\r\n\r\n".encode())
+            assert b" 400 " in spoken.recv(1000)  # and nothing is said of it below
         process.terminate()
         assert process.wait(timeout=30) == 0
         assert process.stderr.read() == ""

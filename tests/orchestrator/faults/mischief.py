@@ -1,0 +1,128 @@
+"""What goes wrong in the workers of a test: they read it from the file `mischief` under `--out`.
+
+Keys: `pause` (patterns: the first write of a file like the first one stops half way and for good,
+its process named in `paused-0`; then one like the second, and so on), `hang` and `hoard` (seeds of
+trials that hang, or take ever more memory), `clock` (goes back an hour whenever it is asked). Every
+training says in `true/` when it began, and after every step that it still goes on: the time that
+the ledger must know of.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from orchestrator import metric_pool, scoring, trial_run, watchdog
+from orchestrator.metric_pool import MetricPool
+from orchestrator.trainer_actor import TrainerActor
+from orchestrator.trial_run import TrialRun
+from orchestrator.work import from_json
+from results import ledger
+from results.store import StudyFolder
+from trainers.fit import Training
+
+STEP_SECONDS = 0.05
+MOST_HOARDED = 1500 * 2**20  # the machine itself is never at risk
+installed = False
+mischief: dict[str, Any] = {}
+
+
+def install(out: Path) -> None:
+    """In this process, once."""
+    global installed
+    if installed:
+        return
+    installed = True
+    with contextlib.suppress(FileNotFoundError):
+        mischief.update(json.loads((out / "mischief").read_text()))
+    mischief["true"] = out / "true"
+    trial_run.CHECKPOINT_SECONDS = 0.5
+    trial_run.CHECKPOINT_SECONDS_BEFORE_CODES = 0.5
+    watchdog.FLOOR_SECONDS = 5.0
+    pause_at(out, mischief.get("pause", []))
+    if mischief.get("clock"):
+        from tests.orchestrator.faults.test_clock import JumpingBack
+
+        ledger.dt = type("dt", (), {**vars(ledger.dt), "datetime": JumpingBack})  # type: ignore
+
+
+def pause_at(out: Path, patterns: Sequence[str]) -> None:
+    right = StudyFolder.replacing
+
+    @contextlib.contextmanager
+    def replacing(self: StudyFolder, path: Path, *, durable: bool = True) -> Iterator[Path]:
+        with right(self, path, durable=durable) as temporary:
+            yield temporary
+            turn = len(list(out.glob("paused-*")))
+            name = str(path.relative_to(self.root))
+            if turn < len(patterns) and re.fullmatch(patterns[turn], name):
+                with (
+                    contextlib.suppress(FileExistsError),
+                    open(out / f"paused-{turn}", "x") as file,
+                ):
+                    os.truncate(temporary, temporary.stat().st_size // 2)
+                    file.write(str(os.getpid()))
+                    file.flush()
+                    time.sleep(600)
+
+    StudyFolder.replacing = replacing  # type: ignore[method-assign]
+
+
+class MischievousTraining(Training):
+    """Slow enough to be killed in the middle, with the very same answers."""
+
+    def advance(self, steps: int) -> None:
+        if not hasattr(self, "clock_file"):
+            mischief["true"].mkdir(exist_ok=True)
+            name = f"{self.trial.trial_id}-{secrets.token_hex(4)}"
+            self.clock_file = mischief["true"] / name
+            self.hoard: list[bytearray] = []
+            self.say()
+        for _ in range(steps):
+            time.sleep(STEP_SECONDS)
+            super().advance(1)
+            self.say()
+            if self.step == 20 and self.trial.seed == mischief.get("hang"):
+                time.sleep(600)
+            if self.trial.seed == mischief.get("hoard"):
+                assert watchdog.own_bytes() < MOST_HOARDED, "nobody has ended this trial"
+                self.hoard.append(bytearray(os.urandom(1)) * (20 * 2**20))
+
+    def say(self) -> None:
+        with open(self.clock_file, "a") as file:
+            file.write(f"{time.monotonic()}\n")
+
+
+class MischievousActor(TrainerActor):
+    make_run = functools.partial(TrialRun, make_training=MischievousTraining)
+
+    def setup(self, config: dict[str, Any]) -> None:
+        install(from_json(config["units"])[0].root.parent)
+        super().setup(config)
+
+
+def score(folder: StudyFolder, task: Sequence[Any]) -> Any:
+    install(folder.out)
+    return scoring.score_files(folder, task)
+
+
+class MischievousPool(MetricPool):
+    def __init__(self, *arguments: Any) -> None:
+        metric_pool.score_task = ray.remote(max_retries=0)(score)  # of the actor's own process
+        super().__init__(*arguments)
+
+
+def true_seconds(out: Path) -> float:
+    """What all trainings said of themselves."""
+    spans = [[float(t) for t in path.read_text().split()] for path in (out / "true").iterdir()]
+    return sum(span[-1] - span[0] for span in spans)

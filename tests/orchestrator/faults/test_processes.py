@@ -1,0 +1,250 @@
+"""Processes and nodes of a real cluster that die, hang, or take too much, under a study."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from results import load
+from results.ledger import BEAT_SECONDS
+from tests.orchestrator.conftest import answers
+from tests.orchestrator.faults.conftest import Driver, FaultCluster, SmallDisk
+from tests.orchestrator.faults.mischief import true_seconds
+from tests.orchestrator.faults.watching import Polling
+from tests.orchestrator.waiting import wait_for
+
+pytestmark = pytest.mark.ray
+
+PATIENCE = 300.0  # seconds in which processes start on a busy machine
+STEPS = {"steps": 60, "every": 20}
+Drive = Callable[[Path], Driver]
+
+
+def trial_attempts(root: Path) -> pd.DataFrame:
+    return load(root).attempts.query("kind == 'trial'")
+
+
+def running(root: Path) -> list[int]:
+    """The processes of trials that have done some steps."""
+    if not root.exists() or not list(root.glob("checkpoints/*/*.pt")):
+        return []
+    attempts = trial_attempts(root)
+    return [int(pid) for pid in attempts["pid"][attempts["outcome"] == "running"]]
+
+
+def assert_accounted(out: Path, root: Path) -> int:
+    """The ledger has the time that trainings themselves measured, but for a beat a lost process.
+
+    Returns how many were lost.
+    """
+    attempts = trial_attempts(root)
+    assert not set(attempts["outcome"]) & {"running"}
+    lost = attempts[attempts["outcome"] == "lost"]
+    assert lost["lower_bound"].all()
+    # What a beat says is written a moment after it was due.
+    a_loss = BEAT_SECONDS + 2.0
+    assert attempts["wall_seconds"].sum() >= true_seconds(out) - a_loss * len(lost)
+    return len(lost)
+
+
+def mischief(out: Path, **what: Any) -> None:
+    out.mkdir(exist_ok=True)
+    (out / "mischief").write_text(json.dumps(what))
+
+
+def completed(driver: Driver) -> None:
+    code, text = driver.finish()
+    assert code == 0, text
+    assert "stopped: None; unscored: {}" in text, text
+
+
+def test_a_node_that_goes_without_grace_costs_its_attempts_and_no_row(
+    tiny_grid: Any, tmp_path: Path, drive: Drive, cluster: FaultCluster, unharmed: Any
+) -> None:
+    grid = tiny_grid(seeds="[0, 1, 2]", **STEPS)
+    out = tmp_path / "out"
+    with Polling(root := out / "tiny"):
+        driver = drive(out)
+        wait_for(lambda: len(running(root)) == 2, seconds=PATIENCE)
+        cluster.remove_node()
+        completed(driver)
+    cluster.add_node()
+    unharmed(grid, root)
+    assert assert_accounted(out, root) >= 1
+
+
+WRITES_IN_TURN = [
+    r"checkpoints/.*\.pt",
+    r"codes/.*\.npz",
+    r"_rows/scores/.*\.json",
+    r"models/.*\.pt",
+    r"_rows/trials/.*\.json",
+]
+
+
+@pytest.mark.slow
+def test_workers_killed_at_every_stage_and_the_pool_cost_their_attempts_and_no_row(
+    tiny_grid: Any, tmp_path: Path, drive: Drive, unharmed: Any
+) -> None:
+    """Half way through each kind of write, in training, and the pool; by clocks that jump back."""
+    grid = tiny_grid(seeds="[0, 1, 2, 3, 4, 5, 6]", **STEPS)
+    out = tmp_path / "out"
+    mischief(out, pause=WRITES_IN_TURN, clock=True)
+    with Polling(root := out / "tiny"):
+        driver = drive(out)
+        for turn in range(len(WRITES_IN_TURN)):
+            paused = out / f"paused-{turn}"
+            wait_for(lambda path=paused: path.exists() and path.read_text(), seconds=PATIENCE)
+            pid = int(paused.read_text())
+            if turn == 0:
+                others = wait_for(lambda own=pid: set(running(root)) - {own}, seconds=PATIENCE)
+                os.kill(others.pop(), signal.SIGKILL)  # in training, or beside it
+            os.kill(pid, signal.SIGKILL)
+        [pool] = descendants_named("ray::MischievousPool")
+        os.kill(pool, signal.SIGKILL)
+        completed(driver)
+    unharmed(grid, root)
+    assert assert_accounted(out, root) == len(WRITES_IN_TURN)  # scores, but not training, out
+
+
+def descendants_named(name: str) -> list[int]:
+    """Processes of this name whose cluster was started by this test."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                title = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if title.startswith(name.encode()) and is_below(int(entry.name), os.getpid()):
+                found.append(int(entry.name))
+    return found
+
+
+def is_below(pid: int, ancestor: int) -> bool:
+    while pid > 1:
+        if pid == ancestor:
+            return True
+        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return False
+
+
+@pytest.mark.slow
+def test_a_driver_that_is_killed_at_twenty_moments_loses_no_row(
+    tiny_grid: Any, tmp_path: Path, drive: Drive, unharmed: Any
+) -> None:
+    grid = tiny_grid(seeds="[0, 1, 2, 3]", steps=400, every=50)
+    out = tmp_path / "out"
+    moments = random.Random(0)
+    with Polling(root := out / "tiny"):
+        for kill in range(1, 21):
+            driver = drive(out)
+            wait_for(lambda n=kill: epochs(root) == n, seconds=PATIENCE)
+            time.sleep(moments.uniform(0.0, 8.0))
+            assert driver.process.poll() is None, "the study was done too early"
+            driver.process.kill()
+            driver.finish()
+        completed(drive(out))
+    unharmed(grid, root)
+    assert_accounted(out, root)
+
+
+def epochs(root: Path) -> int:
+    return len(list(root.glob("lease/[0-9]*.json")))
+
+
+@pytest.mark.slow
+def test_drivers_that_come_at_once_are_terminated_or_sleep_leave_the_rows_of_one(
+    tiny_grid: Any, tmp_path: Path, drive: Drive, unharmed: Any
+) -> None:
+    grid = tiny_grid(seeds="[0, 1, 2]", steps=200, every=50)
+    out = tmp_path / "out"
+    with Polling(root := out / "tiny"):
+        both = [drive(out), drive(out)]
+        wait_for(lambda: running(root), seconds=PATIENCE)
+        [refused] = [d for d in both if wait_for_end(d, seconds=20)]
+        code, text = refused.finish()
+        assert code == 1 and "study tiny is being run by host" in text.strip().splitlines()[-1]
+
+        [first] = [driver for driver in both if driver is not refused]
+        first.process.send_signal(signal.SIGTERM)
+        code, text = first.finish()
+        assert code == 1 and "stopped: interrupted" in text
+        assert set(trial_attempts(root)["outcome"]) <= {"interrupted", "completed"}
+
+        asleep = drive(out)
+        wait_for(lambda: epochs(root) == 2 and running(root), seconds=PATIENCE)
+        asleep.process.send_signal(signal.SIGSTOP)
+        last = drive(out)
+        wait_for(lambda: epochs(root) == 3, seconds=PATIENCE)
+        time.sleep(1.0)
+        asleep.process.send_signal(signal.SIGCONT)
+        code, text = asleep.finish()
+        assert code == 1 and "epoch 2 lost its lease to epoch 3; this process stops" in text
+        completed(last)
+    unharmed(grid, root)
+    assert_accounted(out, root)
+
+
+def wait_for_end(driver: Driver, seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while driver.process.poll() is None and time.monotonic() < end:
+        time.sleep(0.1)
+    return driver.process.poll() is not None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pack", [1, 3])
+def test_trials_that_hang_or_hoard_memory_end_failed_with_why_and_the_rest_complete(
+    tiny_grid: Any, tmp_path: Path, drive: Drive, undisturbed: Any, pack: int
+) -> None:
+    more = f"resources: {{memory: 1GiB, pack: {pack}}}"
+    grid = tiny_grid(seeds="[0, 1, 2]", **STEPS, more=more)
+    out = tmp_path / "out"
+    mischief(out, hang=1, hoard=2)
+    with Polling(root := out / "tiny"):
+        completed(drive(out))
+    rows = load(root).trials.set_index("seed")
+    assert rows["status"].to_dict() == {0: "completed", 1: "failed", 2: "failed"}
+    hung, hoarded = rows.loc[1, "error"].strip(), rows.loc[2, "error"].strip()
+    assert "TimeoutError: a chunk of steps has not ended after " in hung.splitlines()[-1]
+    assert "time.sleep(600)" in hung
+    assert hoarded.startswith("MemoryError: the process holds 1.") and "memory)" in hoarded
+    attempts = trial_attempts(root)
+    for trial in grid.trials[1:]:
+        tries = attempts[attempts["trial_id"] == trial.trial_id]["outcome"].tolist()
+        assert tries == ["failed"] * 3
+    ours, theirs = answers(root), answers(undisturbed(grid))
+    for table in ("scores", "curves"):
+        kept = [
+            rows[rows["trial_id"] == grid.trials[0].trial_id]
+            for rows in (ours[table], theirs[table])
+        ]
+        pd.testing.assert_frame_equal(
+            *(rows.reset_index(drop=True) for rows in kept), check_exact=True
+        )
+
+
+@pytest.mark.slow
+def test_a_disk_that_fills_up_under_a_cluster_stops_it_and_a_later_run_finishes(
+    tiny_grid: Any, drive: Drive, small_disk: SmallDisk, unharmed: Any
+) -> None:
+    grid = tiny_grid(**STEPS)
+    with Polling(root := small_disk.path / "tiny"):
+        driver = drive(small_disk.path)
+        wait_for(lambda: running(root), seconds=PATIENCE)
+        small_disk.fill()
+        code, text = driver.finish()
+        assert code == 1 and "stopped: no space is left: " in text, text
+        small_disk.free()
+        completed(drive(small_disk.path))
+    unharmed(grid, root)

@@ -1,0 +1,133 @@
+"""What every fault is held to: nobody reads a wrong table meanwhile, and the disk is clean at the
+end.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from pathlib import Path
+from types import TracebackType
+
+import pandas as pd
+
+from results import load
+from results.schema import KEYS, PROVENANCE, SCHEMAS
+from results.store import FINAL
+
+POLL_SECONDS = 0.5
+ID, ATTEMPT = r"[a-z0-9]+", r"[0-9]{6}-[0-9a-f]+"
+ALLOWED = re.compile(
+    "|".join(
+        (
+            r"study\.yaml|manifest\.json|(trials|curves|scores|attempts)\.parquet",
+            rf"_rows/trials/{ID}\.(completed|diverged|failed)\.({ATTEMPT}|[0-9]{{6}}-failed)\.json",
+            rf"_rows/curves/{ID}\.json|_rows/scores/{ATTEMPT}\.json|_rows/compacted\.json",
+            rf"attempts/(?P<closed>{ATTEMPT})\.close\.json",
+            rf"attempts/(?P<open>{ATTEMPT})\.(open|beat)\.json",
+            rf"lease/[0-9]{{6}}\.json|models/{ID}\.pt|logs/{ID}\.txt",
+            rf"artifacts/{ID}/(pictures|latents|fixed_codes)\.npz",
+        )
+    )
+)
+
+
+def assert_clean(root: Path) -> None:
+    """Nothing lies there but what a finished study has: an open account only of a lost attempt."""
+    attempts = load(root).attempts
+    lost = set(attempts["attempt_id"][attempts["outcome"] == "lost"])
+    for path in root.rglob("*"):
+        name = str(path.relative_to(root))
+        if path.is_dir():
+            assert path.parent.name != "checkpoints", name
+            continue
+        match = ALLOWED.fullmatch(name)
+        assert match, f"left behind: {name}"
+        assert match["open"] is None or match["open"] in lost, f"left behind: {name}"
+
+
+class Reader:
+    """Reads a study's tables as pandas does without us, and as `results.load` does.
+
+    `look` raises AssertionError for a row that stands twice, or has gone or changed since the last
+    look. Of a trial that goes on, what is loaded of its curve is its progress: it begins again with
+    it. A failed trial may be run again.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.looks = 0
+        self._seen: dict[tuple[str, str], pd.DataFrame] = {}
+
+    def look(self) -> None:
+        plain = {
+            table: pd.read_parquet(path)
+            for table in SCHEMAS
+            if (path := self.root / f"{table}.parquet").exists()
+        }
+        for table, frame in plain.items():
+            self._check("pandas", table, frame)
+        if self.root.exists():
+            frames = load(self.root)
+            done = set(frames.trials["trial_id"][frames.trials["status"].isin(FINAL)])
+            for table in SCHEMAS:
+                frame = getattr(frames, table)
+                if table == "curves":
+                    frame = frame[frame["trial_id"].isin(done)]
+                self._check("load", table, frame)
+                if table in plain:
+                    self._check("load", table, plain[table], published=True)
+        self.looks += 1
+
+    def _check(self, how: str, table: str, frame: pd.DataFrame, *, published: bool = False) -> None:
+        keys = list(KEYS[table])
+        rows = frame.drop(columns=[c for c in PROVENANCE[table] if c not in keys])
+        rows = rows.set_index(keys).sort_index()
+        twice = rows.index[rows.index.duplicated()].tolist()
+        assert not twice, f"{how}: {table} has rows twice: {twice}"
+        if published:  # all of it is in what was loaded after it was read
+            gone = rows.index.difference(self._seen[how, table].index)
+            assert gone.empty, f"{table}: published, and not loaded: {gone.tolist()}"
+            return
+        seen = self._seen.get((how, table))
+        if seen is not None:
+            if table == "trials":
+                seen = seen[seen["status"].isin(FINAL)]
+            gone = seen.index.difference(rows.index)
+            assert gone.empty, f"{how}: {table} has lost {gone.tolist()}"
+            pd.testing.assert_frame_equal(rows.loc[seen.index], seen, check_exact=True)
+        self._seen[how, table] = rows
+
+
+class Polling:
+    """While entered, a thread looks all the time; leaving raises what it has seen go wrong."""
+
+    def __init__(self, root: Path) -> None:
+        self.reader = Reader(root)
+        self.error: Exception | None = None
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._poll, daemon=True)
+
+    def __enter__(self) -> Reader:
+        self._thread.start()
+        return self.reader
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._done.set()
+        self._thread.join()
+        if kind is None and self.error is not None:
+            raise self.error
+        assert kind is not None or self.reader.looks > 0
+
+    def _poll(self) -> None:
+        while not self._done.wait(POLL_SECONDS):
+            try:
+                self.reader.look()
+            except Exception as error:
+                self.error = error
+                return
