@@ -16,6 +16,7 @@ import os
 import re
 import secrets
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,7 @@ class MischievousTraining(Training):
     def advance(self, steps: int) -> None:
         if not hasattr(self, "clock_file"):
             mischief["true"].mkdir(exist_ok=True)
-            name = f"{self.trial.trial_id}-{secrets.token_hex(4)}"
+            name = f"{self.trial.trial_id}-{os.getpid()}-{secrets.token_hex(4)}"
             self.clock_file = mischief["true"] / name
             self.hoard: list[bytearray] = []
             self.say()
@@ -122,7 +123,11 @@ class MischievousPool(MetricPool):
         super().__init__(*arguments)
 
 
-def true_seconds(out: Path) -> float:
-    """What all trainings said of themselves."""
-    spans = [[float(t) for t in path.read_text().split()] for path in (out / "true").iterdir()]
-    return sum(span[-1] - span[0] for span in spans)
+def true_seconds(out: Path) -> dict[tuple[str, int], float]:
+    """What the trainings of a trial in a process said of themselves."""
+    seconds: dict[tuple[str, int], float] = defaultdict(float)
+    for path in (out / "true").iterdir():
+        trial_id, pid, _ = path.name.split("-")
+        times = [float(line) for line in path.read_text().split()]
+        seconds[trial_id, int(pid)] += times[-1] - times[0]
+    return seconds
