@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -123,9 +122,13 @@ class Configuration:
         return row
 
 
-@functools.cache
+_FIELDS: dict[type, tuple[dataclasses.Field[Any], ...]] = {}  # looked up slowly, trials are many
+
+
 def _fields(cls: type[Configuration]) -> tuple[dataclasses.Field[Any], ...]:
-    return dataclasses.fields(cls)  # sorted out anew at every call, and trials are many
+    if cls not in _FIELDS:
+        _FIELDS[cls] = dataclasses.fields(cls)
+    return _FIELDS[cls]
 
 
 def canonical_json(value: Any) -> str:
