@@ -26,6 +26,8 @@ from grids.settings import Budget, Evaluate, Resources
 from grids.trial import GridError, Trial
 
 LARGEST_FILE_BYTES = 2**20
+MOST_COMPARISONS = 10_000_000
+"""Of points with items of `exclude`."""
 
 Kind = type[Trial] | type[Measurement]
 
@@ -214,8 +216,14 @@ def _points(
     excludes = items(blocks.get("exclude"), "exclude")
     unwanted = [excluded(node) for node in excludes]
     unused = set(range(len(unwanted)))
-    for point, needs in points_of(blocks):
+    for number, (point, needs) in enumerate(points_of(blocks)):
         if unwanted:
+            if number * len(unwanted) > MOST_COMPARISONS:
+                raise DocumentError(
+                    blocks["exclude"].key_at,
+                    f"{len(unwanted):,} items for this many trials; valid: at most "
+                    f"{MOST_COMPARISONS:,} comparisons, items times trials",
+                )
             columns = _columns(merged(defaults, point), kind)
             matching = {i for i, values in enumerate(unwanted) if matches(columns, values)}
             unused -= matching

@@ -20,7 +20,8 @@ from grids.measurement import Measurement
 from grids.settings import Resources
 from grids.trial import Trial
 
-MOST_TRIALS = 1_000_000
+MOST_TRIALS = 100_000
+"""Of a grid: a file of a few kilobytes can stand for any number, and each takes its time."""
 TRIAL_FIELDS = tuple(dict.fromkeys((*Trial.field_names(), *Measurement.field_names())))
 """Of trials and measurements together; a field of the other kind is refused with its trial."""
 PART_PARAMETERS = {
@@ -79,7 +80,6 @@ def _cases(blocks: Mapping[str, Node]) -> list[_Case]:
         entries = mapping(node, "an item of cases")
         point = partial(node, "an item of cases", besides=CASE_BLOCKS)
         axes: list[Axis] = [[point], *outer, *_axes(entries)]
-        _check_disjoint(axes)
         found.append(
             _Case(axes=axes, resources=settings(Resources, resources, entries.get("resources")))
         )
@@ -93,6 +93,8 @@ def points_of(blocks: Mapping[str, Node]) -> Iterator[tuple[Point, Resources]]:
     if total > MOST_TRIALS:
         place = next(blocks[name].key_at for name in ("grid", "zip", "cases") if name in blocks)
         raise DocumentError(place, f"the grid has {total:,} trials; valid: at most {MOST_TRIALS:,}")
+    for case in cases:
+        _check_disjoint(case.axes)
     for case in cases:
         for point in product(case.axes):
             yield point, case.resources

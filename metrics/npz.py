@@ -12,7 +12,7 @@ import math
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -91,12 +91,16 @@ def _read(archive: zipfile.ZipFile) -> CodeTable | SparseTable | Votes:
             raise ValueError(f"no array {name}; needed: {valid}; found: {found}")
     members = {name: members[name] for name in (*needed, *OPTIONAL[needed]) if name in members}
 
-    gib = sum(info.file_size for info in members.values()) / 2**30
-    if gib > MAX_GIB:
-        raise ValueError(f"arrays of {gib:,.1f} GiB; valid: at most {MAX_GIB} GiB")
+    _check_size(members.values())
     headers = {name: _header(archive, name, info) for name, info in members.items()}
     check_types(**{name: header.dtype for name, header in headers.items()})
     return _READERS[needed](archive, members, headers)
+
+
+def _check_size(members: Iterable[zipfile.ZipInfo]) -> None:
+    gib = sum(info.file_size for info in members) / 2**30
+    if gib > MAX_GIB:
+        raise ValueError(f"arrays of {gib:,.1f} GiB; valid: at most {MAX_GIB} GiB")
 
 
 def _code_table(
@@ -193,7 +197,7 @@ def read_evidence(path: Path) -> Evidence:
 
     ValueError, in one line, where it is damaged or has none; OSError if it cannot be opened.
     """
-    with _own_file(path, "terms of the evidence") as arrays:
+    with _own_file(path, "evidence_", "terms of the evidence") as arrays:
         return Evidence(
             int(arrays["evidence_images"]),
             float(arrays["evidence_reconstruction_per_image"]),
@@ -211,17 +215,27 @@ def read_moments(path: Path) -> Images:
             arrays[f"inception_{kind}_covariance"],
         )
 
-    with _own_file(path, "moments of Inception features") as arrays:
+    with _own_file(path, "inception_", "moments of Inception features") as arrays:
         made = {kind for kind in ("reconstructed", "sampled") if f"inception_{kind}_mean" in arrays}
         return Images(moments("real"), **{kind: moments(kind) for kind in made})
 
 
 @contextlib.contextmanager
-def _own_file(path: Path, what: str) -> Iterator[Mapping[str, npt.NDArray[Any]]]:
-    try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-            yield arrays
-    except KeyError:
-        raise ValueError(f"{path}: no {what}") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise ValueError(f"{path}: not a whole .npz file ({_one_line(error)})") from None
+def _own_file(path: Path, prefix: str, what: str) -> Iterator[Mapping[str, npt.NDArray[Any]]]:
+    """The arrays whose names begin so, read as `read_npz` reads: headers first."""
+    with open(path, "rb") as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+                members = {name: members[name] for name in members if name.startswith(prefix)}
+                _check_size(members.values())
+                headers = {name: _header(archive, name, info) for name, info in members.items()}
+                if any(header.dtype.hasobject for header in headers.values()):
+                    raise ValueError("an array of objects")
+                yield {name: _array(archive, info) for name, info in members.items()}
+        except KeyError:
+            raise ValueError(f"{path}: no {what}") from None
+        except DAMAGED as error:
+            raise ValueError(f"{path}: not a whole .npz file ({_one_line(error)})") from None
+        except (ValueError, TypeError) as error:  # TypeError: an array where a number should be
+            raise ValueError(f"{path}: {_one_line(error)}") from None

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 
 from grids.datasets import Images
 from grids.load import Grid
+from results.files import is_regular, names
 from results.lease import LeaseHeld
 from results.schema import SchemaError
-from results.store import FINAL, StudyFolder, trial_record_name
+from results.store import FINAL, StudyFolder, studies_in, trial_record_name
 from results.tables import rows_of_trials
 
 TRIALS_AT_ONCE = 2000  # their curves are held in memory
@@ -27,8 +27,7 @@ def adopt(folder: StudyFolder, grid: Grid, fingerprints: Mapping[Images, str]) -
     wanted = {t.trial_id for t in grid.trials if outcomes.get(t.trial_id) not in FINAL}
     now = {t.trial_id: fingerprints.get(t.dataset) for t in grid.trials}
     adopted: list[str] = []
-    for manifest in sorted(folder.out.glob("*/manifest.json")):
-        other = StudyFolder(manifest.parent)
+    for other in studies_in(folder.out):
         if other.root == folder.root or not wanted:
             continue
         try:
@@ -60,19 +59,18 @@ def _copy(
             continue
         measured = row["framework"] is None
         result = other.distances(trial_id) if measured else other.weights(trial_id)
-        if row["status"] == "completed" and not result.exists():
+        if row["status"] == "completed" and not is_regular(result):
             continue  # without its weights the trial could not be scored anew
         for source, target in (
             (other.weights(trial_id), folder.weights(trial_id)),
             (other.distances(trial_id), folder.distances(trial_id)),
             *(
-                (file, folder.artifacts(trial_id) / file.name)
-                for file in other.artifacts(trial_id).glob("[!.]*")
+                (other.artifacts(trial_id) / name, folder.artifacts(trial_id) / name)
+                for name in names(other.artifacts(trial_id))
             ),
         ):
-            if source.exists():
-                with folder.replacing(target) as temporary:
-                    shutil.copyfile(source, temporary)
+            if is_regular(source):  # a link may lead anywhere
+                folder.write(target, source.read_bytes())
         if not measured:
             folder.write_record("curves", trial_id, curves.get(trial_id, []))
         if trial_id in scores:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import io
-import pickle
 import re
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
+from results.files import Location, is_regular, names, reading
 from results.store import StudyFolder
 
 _NAME = re.compile(r"[^.]+\.[0-9]{12}\.pt")
@@ -34,17 +33,18 @@ def save(
     buffer = io.BytesIO()
     torch.save(state, buffer)
     folder.write(_path(folder, trial_id, attempt_id, step), buffer.getvalue())
-    for old in _newest_first(folder.checkpoint_dir(trial_id))[KEPT:]:
+    for old in _newest_first(folder, trial_id)[KEPT:]:
         old.unlink(missing_ok=True)
 
 
 def newest(folder: StudyFolder, trial_id: str) -> Checkpoint:
     """The furthest checkpoint that can be read; a damaged one falls back to the one before."""
-    for path in _newest_first(folder.checkpoint_dir(trial_id)):
+    for path in _newest_first(folder, trial_id):
         attempt_id, step, _ = path.name.split(".")
         try:
-            state = torch.load(path, weights_only=True, map_location="cpu")
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError):
+            with reading(path) as file:
+                state = torch.load(file, weights_only=True, map_location="cpu")
+        except Exception:  # whatever a damaged file makes torch raise
             continue
         return Checkpoint(attempt_id, int(step), state)
     return NOTHING
@@ -55,11 +55,13 @@ def discard(folder: StudyFolder, trial_id: str, checkpoint: Checkpoint) -> None:
     _path(folder, trial_id, checkpoint.attempt_id or "", checkpoint.step).unlink(missing_ok=True)
 
 
-def _path(folder: StudyFolder, trial_id: str, attempt_id: str, step: int) -> Path:
+def _path(folder: StudyFolder, trial_id: str, attempt_id: str, step: int) -> Location:
     return folder.checkpoint_dir(trial_id) / f"{attempt_id}.{step:012d}.pt"
 
 
-def _newest_first(directory: Path) -> list[Path]:
+def _newest_first(folder: StudyFolder, trial_id: str) -> list[Location]:
     """Files of the name that `save` gives; whatever else lies there is left alone."""
-    found = [path for path in directory.glob("*.pt") if _NAME.fullmatch(path.name)]
-    return sorted(found, key=lambda path: path.name.split(".")[1], reverse=True)
+    directory = folder.checkpoint_dir(trial_id)
+    found = [name for name in names(directory) if _NAME.fullmatch(name)]
+    newest_first = sorted(found, key=lambda name: name.split(".")[1], reverse=True)
+    return [path for name in newest_first if is_regular(path := directory / name)]

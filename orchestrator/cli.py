@@ -15,15 +15,18 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 
 from grids.data_folder import DataError
+from grids.document import one_line
 from grids.load import load_grid
 from grids.trial import GridError
 from orchestrator.data_cli import DataDir, Name, Options, check_picture, data_folder
 from orchestrator.data_cli import app as data_app
 from orchestrator.data_sets import dataset_named
 from orchestrator.errors import Exit, InputError, first_line
+from orchestrator.terminal import Terminal
+from orchestrator.token_source import offer_token
+from results.files import Location, is_url, location
 from results.lease import Fenced, LeaseHeld
 from results.schema import SchemaError
 from results.store import StudyFolder
@@ -35,15 +38,18 @@ app = typer.Typer(
     help="Run whole hyperparameter grids of VAE disentanglement studies, into Parquet tables.",
 )
 app.add_typer(data_app, name="data")
-console = Console()
+console = Terminal()
 
 GridFile = Annotated[Path, typer.Argument(help="The grid file (YAML).", metavar="GRID")]
 StudyDir = Annotated[
-    Path, typer.Argument(help="A study's folder, <out>/<study>.", metavar="STUDY_DIR")
+    str, typer.Argument(help="A study's folder or URL, <out>/<study>.", metavar="STUDY_DIR")
 ]
 Out = Annotated[
-    Path,
-    typer.Option(help="The folder that studies are kept in.", metavar="DIR", file_okay=False),
+    str,
+    typer.Option(
+        help="The folder that studies are kept in, or s3://BUCKET/PREFIX (gs://, az://).",
+        metavar="DIR",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
@@ -55,15 +61,15 @@ def main() -> None:
     except typer.TyperException as error:
         sys.exit(_refused(error))
     except (GridError, SchemaError, LeaseHeld, Fenced, InputError, DataError) as error:
-        typer.echo(f"latentgrid: {error}", err=True)
+        _say(one_line(f"latentgrid: {error}"))  # a file's name may be of several lines
         sys.exit(Exit.WRONG_INPUT)
     except (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        typer.echo(f"latentgrid: {error.filename}: {error.strerror}", err=True)
+        _say(one_line(f"latentgrid: {error.filename}: {error.strerror}"))
         sys.exit(Exit.WRONG_INPUT)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO):
             raise
-        typer.echo(f"latentgrid: {error.filename or 'writing'}: {error.strerror}", err=True)
+        _say(one_line(f"latentgrid: {error.filename or 'writing'}: {error.strerror}"))
         sys.exit(Exit.FAILED)
     finally:
         # Where a KeyboardInterrupt has passed through code that C runs, as while numba compiles,
@@ -89,7 +95,7 @@ def _say(line: str) -> None:
 @app.command(epilog="Example: latentgrid plan grids/quickstart.yaml --out runs")
 def plan(
     grid_file: GridFile,
-    out: Out = Path("runs"),
+    out: Out = "runs",
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -97,7 +103,7 @@ def plan(
     from orchestrator.plan import make_plan
     from orchestrator.show import plan_view
 
-    made = make_plan(load_grid(grid_file), out, data_folder(data_dir))
+    made = make_plan(load_grid(grid_file), _place(out), data_folder(data_dir))
     if as_json:
         typer.echo(json.dumps(made.as_json()))
     else:
@@ -109,7 +115,7 @@ def plan(
 @app.command(epilog="Example: latentgrid run grids/quickstart.yaml --out runs")
 def run(
     grid_file: GridFile,
-    out: Out = Path("runs"),
+    out: Out = "runs",
     data_dir: DataDir = None,
     address: Annotated[
         str | None,
@@ -129,7 +135,7 @@ def run(
     command = ["latentgrid", "run", str(grid_file), "--out", str(out), *options]
     ended = run_study(
         load_grid(grid_file),
-        out.absolute(),
+        _place(out),
         data_folder(data_dir),
         address=address,
         local=local,
@@ -145,7 +151,12 @@ def run(
 def submit(
     grid_file: GridFile,
     address: Annotated[str, typer.Option(help="The cluster's dashboard, http://HEAD:8265.")],
-    out: Annotated[str, typer.Option(help="A folder that every node sees, as an absolute path.")],
+    out: Annotated[
+        str,
+        typer.Option(
+            help="A folder that every node sees, as an absolute path, or s3://BUCKET/PREFIX."
+        ),
+    ],
     data_dir: Annotated[
         str | None,
         typer.Option(
@@ -154,20 +165,26 @@ def submit(
         ),
     ] = None,
 ) -> None:
-    """Run a study as a Ray job and follow its log; Ctrl-C detaches, the job goes on."""
-    from orchestrator.submit import JobRunning, follow
+    """Run a study as a Ray job and follow its log; Ctrl-C detaches, the job goes on.
+
+    The token of a cluster that asks for one is found as Ray finds it: RAY_AUTH_TOKEN, the file
+    RAY_AUTH_TOKEN_PATH, ~/.ray/auth_token.
+    """
+    token = offer_token()
+    from orchestrator.submit import JobRunning, TokenRefused, follow
     from orchestrator.submit import submit as submit_job
 
     grid = load_grid(grid_file)
     for option, path in (("--out", out), ("--data-dir", data_dir)):
-        if path is not None and not os.path.isabs(path):
+        if path is not None and not os.path.isabs(path) and not is_url(path):
             raise InputError(
                 f"{option} {path}: a job runs in a folder of its own; "
                 "give an absolute path that every node sees"
             )
+    _place(out)
     try:
-        client, job = submit_job(grid, address, out, data_dir)
-    except (JobRunning, ConnectionError, RuntimeError) as error:
+        client, job = submit_job(grid, address, out, data_dir, token)
+    except (JobRunning, TokenRefused, ConnectionError, RuntimeError) as error:
         raise InputError(first_line(error)) from None
     _say(f"submitted {job}; Ctrl-C detaches, and `ray job logs -f {job}` follows again")
     try:
@@ -197,22 +214,22 @@ def status(
     from orchestrator.status import read_status
     from results import lease
 
-    _check_study(study_dir)
-    now, grid, frames = read_status(study_dir)
+    study = _study(study_dir)
+    now, grid, frames = read_status(study)
     if as_json:
         typer.echo(json.dumps(now.as_json()))
         return
     if not watch:
-        console.print(status_view(now, frames), "", results_view(grid, frames, study_dir), sep="\n")
+        console.print(status_view(now, frames), "", results_view(grid, frames, study), sep="\n")
         return
     with contextlib.suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False) as live:
         while True:
-            view = Group(status_view(now, frames), "", results_view(grid, frames, study_dir))
+            view = Group(status_view(now, frames), "", results_view(grid, frames, study))
             live.update(view, refresh=True)
-            if lease.held_epoch(StudyFolder(study_dir)) is None:
+            if lease.held_epoch(StudyFolder(study)) is None:
                 break
             time.sleep(2)
-            now, grid, frames = read_status(study_dir)
+            now, grid, frames = read_status(study)
     if now.done < now.trials or now.scores < now.scores_wanted:
         _say("nobody runs this study now; `latentgrid run` with its grid file goes on")
 
@@ -220,26 +237,29 @@ def status(
 @app.command(epilog="Example: latentgrid dashboard runs --port 8280")
 def dashboard(
     folder: Annotated[
-        Path,
+        str,
         typer.Argument(
-            help="A study's folder, or the folder that studies are kept in.",
+            help="A study's folder or URL, or the one that studies are kept in.",
             metavar="STUDY_DIR_OR_OUT",
         ),
     ],
     host: Annotated[
-        str, typer.Option(help="Where to listen; 0.0.0.0 lets other machines in, without a login.")
+        str,
+        typer.Option(
+            help="Where to listen; 0.0.0.0 lets other machines in, if they have the token that "
+            "LATENTGRID_DASHBOARD_TOKEN holds here."
+        ),
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0: any free one.", min=0, max=65535)] = 8280,
 ) -> None:
     """Serve a page to watch studies in a browser, from their files alone; Ctrl-C ends it."""
     from orchestrator.dashboard.serve import serve
 
-    if not folder.is_dir():
+    root = _place(folder)
+    if not root.is_dir():
         raise InputError(f"{folder}: not a folder; valid: a study's folder, or one of studies")
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(
-            serve(Path(os.path.abspath(folder)), host, port, lambda url: _say(f"dashboard: {url}"))
-        )
+        asyncio.run(serve(root, host, port, lambda url: _say(f"dashboard: {url}")))
 
 
 @app.command(epilog="Example: latentgrid score codes.npz --metric mig --metric factor_vae --seed 0")
@@ -275,7 +295,7 @@ def score(
     from orchestrator.score import score_file
 
     scores = []
-    bar = Progress(SpinnerColumn(), TextColumn("{task.description}"), console=Console(stderr=True))
+    bar = Progress(SpinnerColumn(), TextColumn("{task.description}"), console=Terminal(stderr=True))
     with bar if bar.console.is_terminal else contextlib.nullcontext():
         said = bar.add_task("scoring")
         for row in score_file(file, metric or [], representation=representation, seed=seed):
@@ -304,7 +324,7 @@ def importance(
     ] = "mse",
     pairs: Annotated[int, typer.Option(help="Pairs a factor, at least.", min=1)] = 50_000,
     seed: Annotated[int, typer.Option(help="Seed of the pairs.", min=0)] = 777,
-    out: Out = Path("runs"),
+    out: Out = "runs",
     data_dir: DataDir = None,
     figure: Annotated[
         Path | None,
@@ -325,11 +345,11 @@ def importance(
         check_picture(figure)
     dataset = dataset_named(name, options or [])
     measurement, ended = importance_of(
-        dataset, reconstruction, pairs, seed, out.absolute(), data_folder(data_dir)
+        dataset, reconstruction, pairs, seed, _place(out), data_folder(data_dir)
     )
     if ended is not Exit.DONE:
         sys.exit(ended)
-    distances = read_distances(out / STUDY, measurement.trial_id)
+    distances = read_distances(_place(out) / STUDY, measurement.trial_id)
     if as_json:
         typer.echo(json.dumps(distances_as_json(distances)))
     else:
@@ -397,9 +417,9 @@ def _list(what: str, as_json: bool) -> None:
 @app.command(epilog="Example: latentgrid report runs/quickstart --out report")
 def report(
     study_dirs: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
-            help="Folders of studies, <out>/<study>; several are shown together.",
+            help="Folders or URLs of studies, <out>/<study>; several are shown together.",
             metavar="STUDY_DIR...",
         ),
     ],
@@ -418,10 +438,8 @@ def report(
     """
     from orchestrator.report import make_report
 
-    for study_dir in study_dirs:
-        _check_study(study_dir)
-    first = study_dirs[0].resolve()
-    page = make_report(study_dirs, out or first.with_name(f"{first.name}-report"))
+    studies = [_study(study_dir) for study_dir in study_dirs]
+    page = make_report(studies, out or _beside(studies[0], "-report"))
     _say(f"written: {page}")
 
 
@@ -440,11 +458,9 @@ def traversals(
     """Draw what each latent of a trial does, and what it reconstructs."""
     from orchestrator.report import draw_traversals
 
-    study = study_dir.resolve()
-    out = out or study.parent / f"{study.name}-{trial_id}.png"
+    out = out or _beside(_place(study_dir), f"-{trial_id}.png")
     check_picture(out)
-    _check_study(study_dir)
-    draw_traversals(study_dir, trial_id, out)
+    draw_traversals(_study(study_dir), trial_id, out)
     _say(f"drawn: {out}")
 
 
@@ -472,8 +488,7 @@ def export(
         raise InputError(
             "export: nothing to write was named; valid: --csv DIR, --tensorboard DIR, both"
         )
-    _check_study(study_dir)
-    frames = load(study_dir)
+    frames = load(_study(study_dir))
     if csv is not None:
         for path in export_csv(frames, csv):
             _say(f"written: {path}")
@@ -487,14 +502,40 @@ def compact(study_dir: StudyDir) -> None:
     from results import lease
     from results.tables import compact as compact_tables
 
-    _check_study(study_dir)
-    held = lease.acquire(StudyFolder(study_dir.absolute()), waiting=_say)
+    held = lease.acquire(StudyFolder(_study(study_dir)), waiting=_say)
     with lease.Beating(held):
         merged = compact_tables(held.folder)
     _say(f"merged {merged:,} small files")
 
 
-def _check_study(study_dir: Path) -> None:
-    if not StudyFolder(study_dir).manifest.exists():
+def _place(given: str) -> Location:
+    """A folder as an absolute path, or the URL of one. InputError if it is none."""
+    try:
+        place = location(given)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    if isinstance(place, Path):
+        place = Path(os.path.abspath(place))
+        if place.exists() and not place.is_dir():
+            raise InputError(f"{given}: is a file; valid: a folder")
+        return place
+    try:
+        place.reach()
+    except OSError as error:
+        raise InputError(f"{given}: {error.strerror}") from None
+    return place
+
+
+def _study(study_dir: str) -> Location:
+    """The folder of a study that this version can read; InputError, SchemaError."""
+    folder = StudyFolder(_place(study_dir))
+    if not folder.manifest.exists():
         raise InputError(f"{study_dir}: not a study's folder (it has no manifest.json)")
-    StudyFolder(study_dir).check()
+    folder.check()
+    return folder.root
+
+
+def _beside(study: Location, ending: str) -> Path:
+    """What is drawn of a study in an object store goes where the command was given."""
+    parent = study.parent if isinstance(study, Path) else Path()
+    return parent / f"{study.name}{ending}"

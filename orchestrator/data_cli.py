@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.padding import Padding
 from rich.progress import (
     BarColumn,
@@ -31,6 +30,7 @@ from orchestrator.catalogue import contents, factors, image_count, image_size
 from orchestrator.data_files import OriginalFile, files_of
 from orchestrator.data_sets import as_named, dataset_named, incomplete, not_prepared, original_files
 from orchestrator.errors import Exit, InputError
+from orchestrator.terminal import Terminal
 
 if TYPE_CHECKING:
     from orchestrator.image_sets import ImageSet
@@ -41,8 +41,8 @@ app = typer.Typer(
     no_args_is_help=True,
     help="List, fetch, prepare and look at datasets.",
 )
-console = Console()
-progress_console = Console(stderr=True)
+console = Terminal()
+progress_console = Terminal(stderr=True)
 
 Name = Annotated[str, typer.Argument(help="A dataset; `data list` has them.", metavar="NAME")]
 Options = Annotated[

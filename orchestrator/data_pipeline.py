@@ -25,12 +25,12 @@ def on_cluster(
     address = address or os.environ.get("RAY_ADDRESS") or "local"
     if address == "local":
         os.environ.setdefault("RAY_AUTH_MODE", "token")
-    from rich.console import Console
 
     from orchestrator.cluster import connected
+    from orchestrator.terminal import Terminal
 
     # Nobody watches minutes of work in the dashboard, and it takes 200 MB.
-    with connected(address, "data", Console(stderr=True, quiet=True), dashboard=False):
+    with connected(address, "data", Terminal(stderr=True, quiet=True), dashboard=False):
         yield on_ray_data
 
 

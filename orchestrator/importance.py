@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-
-from rich.console import Console
 
 from grids.configuration import as_values
 from grids.data_folder import DataFolder
@@ -19,7 +16,9 @@ from orchestrator.data_check import check_data
 from orchestrator.errors import Exit, InputError
 from orchestrator.run import check_folder, run_here
 from orchestrator.signals import Signals
+from orchestrator.terminal import Terminal
 from orchestrator.tries import last_line
+from results.files import Location
 from results.store import StudyFolder
 from results.tables import load
 
@@ -27,7 +26,7 @@ STUDY = "importance"
 
 
 def importance_of(
-    dataset: Images, reconstruction: str, pairs: int, seed: int, out: Path, data: DataFolder
+    dataset: Images, reconstruction: str, pairs: int, seed: int, out: Location, data: DataFolder
 ) -> tuple[Measurement, Exit]:
     """Measures, unless it is measured; the rows stand in `<out>/importance`.
 
@@ -54,7 +53,7 @@ def importance_of(
     check_data(grid, folder, data)
     if folder.outcomes().get(measurement.trial_id) == "completed":
         return measurement, Exit.DONE
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     with Signals("stopping ...") as signals:
         check_folder(folder)
         session = run_here(grid, folder, data, console, signals)

@@ -8,8 +8,9 @@ from typing import Any
 from grids.load import Grid
 from metrics import METRICS
 from orchestrator import machine
+from results import records
 from results.ledger import utc_now
-from results.schema import SCHEMA_VERSION
+from results.schema import SCHEMA_VERSION, SchemaError
 from results.store import StudyFolder
 
 
@@ -43,8 +44,12 @@ def write(folder: StudyFolder, grid: Grid, fingerprints: dict[str, str], code_ve
 
 
 def _runs(folder: StudyFolder) -> list[dict[str, Any]]:
+    """Those of the runs before; SchemaError where the manifest is damaged."""
+    path = folder.manifest
     try:
-        found = json.loads(folder.manifest.read_text()).get("runs", [])
+        found = records.parse(path, records.content_of(path)).get("runs", [])
     except FileNotFoundError:
         return []
-    return list(found)
+    if not isinstance(found, list) or not all(isinstance(run, dict) for run in found):
+        raise SchemaError(f"{path}: runs are damaged; move it away and run again")
+    return found

@@ -22,6 +22,7 @@ from grids.settings import Evaluate
 from orchestrator.scoring import CodeFile, ScoringQueue, score_files
 from orchestrator.work import ScoreKey
 from results.lease import Fenced
+from results.objects import Identity
 from results.store import StudyFolder
 
 LOOK_SECONDS = 0.5
@@ -37,7 +38,7 @@ class PoolState(NamedTuple):
 
 
 @ray.remote(max_retries=0)
-def score_task(folder: StudyFolder, task: Sequence[CodeFile]) -> dict[ScoreKey, int]:
+def score_task(folder: StudyFolder, task: Sequence[CodeFile]) -> dict[ScoreKey, Identity | None]:
     # Trainers go first: on a full machine scoring takes what they leave. (Ray's workers have 15.)
     os.setpriority(os.PRIO_PROCESS, 0, 19)
     faulthandler.dump_traceback_later(HANG_SECONDS, exit=True, file=sys.stderr)
@@ -68,7 +69,7 @@ class MetricPool:
             # Ray 2.60 shows every GPU to tasks that asked for none.
             "runtime_env": {"env_vars": {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}},
         }
-        self.running: dict[ray.ObjectRef[dict[ScoreKey, int]], Sequence[CodeFile]] = {}
+        self.running: dict[ray.ObjectRef[dict[ScoreKey, Identity | None]], Sequence[CodeFile]] = {}
         self.draining = False
         self.state = PoolState(len(self.queue.waiting_files()), {}, None)
         threading.Thread(target=self._work, daemon=True).start()

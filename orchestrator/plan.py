@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import pandas as pd
 
@@ -23,9 +22,10 @@ from orchestrator.work import (
     wanted_cell_scores,
     wanted_scores,
 )
+from results.files import Location
 from results.lease import LeaseHeld
 from results.schema import SchemaError
-from results.store import FINAL, StudyFolder
+from results.store import FINAL, StudyFolder, studies_in
 from results.tables import load
 
 # What decides how long one step takes on a given device.
@@ -68,14 +68,14 @@ def disk_mb(trial: Trial | Measurement) -> float:
     return 4e-6 * weights + PICTURES_MB + ROWS_MB
 
 
-def make_plan(grid: Grid, out: Path, data: DataFolder) -> Plan:
+def make_plan(grid: Grid, out: Location, data: DataFolder) -> Plan:
     """Reads the study under `out`, if there is one, and the ledgers of its neighbours.
 
     Raises InputError where a run would refuse the data that is there.
     """
     folder = StudyFolder(out / grid.study)
     check_prepared(grid, folder, data)
-    outcomes = folder.outcomes() if folder.root.exists() else {}
+    outcomes = folder.outcomes()
     done = {t for t, outcome in outcomes.items() if outcome in FINAL}
     adoptable = {t.trial_id for t in grid.trials} & finished_beside(folder) - done
     left = [trial for trial in grid.trials if trial.trial_id not in done | adoptable]
@@ -107,14 +107,14 @@ def make_plan(grid: Grid, out: Path, data: DataFolder) -> Plan:
     )
 
 
-def seconds_a_step(out: Path, device: str) -> dict[tuple[object, ...], float]:
+def seconds_a_step(out: Location, device: str) -> dict[tuple[object, ...], float]:
     """Median seconds a step by PACE, over all finished trials of all studies under `out`: of
     training, or of a GPU as allocated, of which trials beside each other have a share each.
     """
     frames = []
-    for manifest in sorted(out.glob("*/manifest.json")):
+    for folder in studies_in(out):
         try:
-            trials = load(manifest.parent, with_curves=False).trials
+            trials = load(folder.root, with_curves=False).trials
         except (SchemaError, LeaseHeld, OSError):
             continue  # that study's own commands say what is wrong with it
         frames.append(trials[(trials["device"] == device) & (trials["train_seconds"] > 0)])
@@ -134,10 +134,10 @@ def seconds_a_step(out: Path, device: str) -> dict[tuple[object, ...], float]:
 def finished_beside(folder: StudyFolder) -> set[str]:
     """Trials that the other studies under the same `--out` have finished."""
     finished: set[str] = set()
-    for manifest in folder.out.glob("*/manifest.json"):
-        if manifest.parent != folder.root:
+    for other in studies_in(folder.out):
+        if other.root != folder.root:
             try:
-                outcomes = StudyFolder(manifest.parent).outcomes()
+                outcomes = other.outcomes()
             except (SchemaError, LeaseHeld, OSError):
                 continue
             finished.update(t for t, outcome in outcomes.items() if outcome in FINAL)

@@ -9,18 +9,19 @@ from pathlib import Path
 from metrics import METRICS
 from orchestrator import theorem
 from orchestrator.errors import InputError
+from results.files import Location
 from results.pictures import save_png
 from results.report.pictures import pictures_of, traversal_sheet
 from results.report.studies import Studies, read_studies
 from results.report.write import write_report
 
 
-def read(study_dirs: Sequence[Path]) -> Studies:
+def read(study_dirs: Sequence[Location]) -> Studies:
     """GridError or SchemaError where one of them is no study that this version can read."""
     return read_studies(study_dirs, {name: metric.scores[0] for name, metric in METRICS.items()})
 
 
-def make_report(study_dirs: Sequence[Path], out: Path) -> Path:
+def make_report(study_dirs: Sequence[Location], out: Path) -> Path:
     """Writes the report and gives its page's path; InputError where `out` is a study."""
     if (out / "manifest.json").exists():
         raise InputError(f"--out {out}: is a study's folder; valid: another folder")
@@ -30,7 +31,7 @@ def make_report(study_dirs: Sequence[Path], out: Path) -> Path:
     return write_report(studies, out)
 
 
-def draw_traversals(study_dir: Path, given: str, path: Path) -> None:
+def draw_traversals(study_dir: Location, given: str, path: Path) -> None:
     """`given` is a trial's id, or a beginning of it that no other trial has."""
     studies = read([study_dir])
     trials = studies.trials

@@ -6,9 +6,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
-from rich.console import Console
 from rich.live import Live
 
 from grids.data_folder import DataFolder
@@ -20,21 +18,24 @@ from orchestrator.session import Session, study_session
 from orchestrator.show import progress_line, results_view, status_view
 from orchestrator.signals import Signals
 from orchestrator.status import read_status, status_of
+from orchestrator.terminal import Terminal
 from orchestrator.tries import last_line
+from results import files
+from results.files import Location
 from results.store import StudyFolder
 
 LINE_SECONDS = 30.0
 
 
 def run_study(
-    grid: Grid, out: Path, data: DataFolder, *, address: str | None, local: bool, command: str
+    grid: Grid, out: Location, data: DataFolder, *, address: str | None, local: bool, command: str
 ) -> Exit:
     """Runs what is missing and returns how that ended. `command` is what goes on with it.
 
     Raises InputError, SchemaError or LeaseHeld where nothing could be started.
     """
     folder = StudyFolder(out / grid.study)
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     again = f"to go on: {command}"
     try:
         # Inside, so that a signal is ours from the moment that it is caught.
@@ -52,7 +53,7 @@ def run_study(
 
 
 def run_here(
-    grid: Grid, folder: StudyFolder, data: DataFolder, console: Console, signals: Signals
+    grid: Grid, folder: StudyFolder, data: DataFolder, console: Terminal, signals: Signals
 ) -> Session:
     # Imported here, as torch takes seconds: signals are ours by now.
     from orchestrator.local import run_local
@@ -65,7 +66,7 @@ def _run_on_ray(
     grid: Grid,
     folder: StudyFolder,
     data: DataFolder,
-    console: Console,
+    console: Terminal,
     signals: Signals,
     address: str | None,
 ) -> Session:
@@ -76,9 +77,11 @@ def _run_on_ray(
         os.environ.setdefault("RAY_AUTH_MODE", "token")
     from orchestrator import sweep
     from orchestrator.cluster import connected
+    from orchestrator.workers import await_workers
 
     with connected(address, grid.study, console):
         signals.install()  # Ray puts a handler of its own in the place of ours
+        await_workers(grid.resources, console.print)
         if refusal := sweep.unmet_request(grid.resources):
             raise InputError(refusal)
         return _run(grid, folder, data, console, signals, sweep.run_sweep)
@@ -88,7 +91,7 @@ def _run(
     grid: Grid,
     folder: StudyFolder,
     data: DataFolder,
-    console: Console,
+    console: Terminal,
     signals: Signals,
     execute: Callable[[Session], None],
 ) -> Session:
@@ -105,7 +108,7 @@ def _run(
 
 
 @contextlib.contextmanager
-def _progress(console: Console) -> Iterator[Callable[[Session], None]]:
+def _progress(console: Terminal) -> Iterator[Callable[[Session], None]]:
     """A live view on a terminal, a line every half minute elsewhere (a job's log)."""
     if console.is_terminal:
         with Live(console=console, auto_refresh=False, transient=True) as live:
@@ -129,10 +132,10 @@ def _progress(console: Console) -> Iterator[Callable[[Session], None]]:
     yield line
 
 
-def _last_word(session: Session, console: Console, again: str) -> Exit:
+def _last_word(session: Session, console: Terminal, again: str) -> Exit:
     folder = session.folder
     status, grid, frames = read_status(folder.root)
-    Console().print(results_view(grid, frames, folder.root))
+    Terminal().print(results_view(grid, frames, folder.root))
     where = f"{folder.root}/*.parquet"
     if isinstance(grid.trials[0], Measurement):
         where += f"; distances: {folder.root}/distances/"
@@ -161,19 +164,12 @@ def check_folder(folder: StudyFolder) -> None:
 
     The run may yet be refused for another reason.
     """
-    absent = [path for path in (folder.root, *folder.root.parents) if not path.exists()]
     try:
-        folder.root.mkdir(parents=True, exist_ok=True)
-        probe = folder.root / f".probe-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
+        files.check_writable(folder.root)
     except OSError as error:
         raise InputError(f"--out {folder.out}: cannot be written ({error.strerror})") from None
-    finally:
-        for path in absent:
-            with contextlib.suppress(OSError):
-                path.rmdir()
-    if folder.root.exists() and not folder.lease_dir.exists() and any(folder.root.iterdir()):
+    there = files.names(folder.root)
+    if there and folder.lease_dir.name not in there:
         raise InputError(f"{folder.root}: not empty, and not a study's folder; move it away")
     folder.check()
 

@@ -9,6 +9,7 @@ that is gone; only at the end of a trial, whose tables are whole, is there one t
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sys
 import time
@@ -39,7 +40,10 @@ from orchestrator.work import (
     wanted_cell_scores,
     wanted_scores,
 )
+from results.arrays import read_arrays
+from results.files import Location, identity, names, on_disk
 from results.ledger import Attempt, new_attempt_id
+from results.objects import Identity
 from results.parquet import read_table
 from results.store import StudyFolder
 
@@ -65,7 +69,7 @@ class CodeFile:
     is the first.
     """
 
-    path: Path
+    path: Location
     trial_id: str
     step: int
     missing: frozenset[ScoreKey]
@@ -173,7 +177,7 @@ class ScoringQueue:
         self._settled: set[str] = set()
         self._in_flight: set[str] = set()
         self._failures: dict[str, list[str]] = {}
-        self._lacking: dict[ScoreKey, int] = {}  # and when the file was written that lacks rows
+        self._lacking: dict[ScoreKey, Identity | None] = {}  # by which file that lacks rows
 
     def scored(self) -> set[ScoreKey]:
         """The scores that exist by now."""
@@ -181,7 +185,7 @@ class ScoringQueue:
 
     def files(self) -> set[str]:
         """The names of the code files. One listing."""
-        return {path.name for path in self.folder.codes_dir.glob("[!.]*.npz")}
+        return {name for name in names(self.folder.codes_dir) if name.endswith(".npz")}
 
     def waiting(self) -> list[CodeFile]:
         """Every part of a file that lacks scores, those in flight and given up included."""
@@ -196,7 +200,7 @@ class ScoringQueue:
             path = self.folder.codes_dir / name
             missing = frozenset(wanted - scored)
             if lacks := bool(missing & self._lacking.keys()):
-                written = path.stat().st_mtime_ns  # another one may have taken its place
+                written = identity(path)  # another one may have taken its place
                 missing = frozenset(k for k in missing if self._lacking.get(k) != written)
             if missing:
                 found += parts_of(CodeFile(path, trial_id, int(step), missing))
@@ -226,7 +230,7 @@ class ScoringQueue:
                 found.append(CodeFile(path, models[0], step, frozenset(missing), models))
         return found
 
-    def waiting_files(self) -> set[Path]:
+    def waiting_files(self) -> set[Location]:
         """The files that lack scores."""
         return {part.path for part in self.waiting()}
 
@@ -253,7 +257,7 @@ class ScoringQueue:
         self,
         task: Sequence[CodeFile],
         error: str | None,
-        lacking: Mapping[ScoreKey, int] | None = None,
+        lacking: Mapping[ScoreKey, Identity | None] | None = None,
     ) -> None:
         """Gives a task's parts back; `error` counts against each of them.
 
@@ -297,12 +301,12 @@ def score_files(
     folder: StudyFolder,
     task: Sequence[CodeFile],
     clock: Callable[[], float] = time.monotonic,
-) -> dict[ScoreKey, int]:
+) -> dict[ScoreKey, Identity | None]:
     """Scores every file of the task and writes one record with all the rows.
 
-    Returns the scores whose file lacks rows that they are of, each with the time at which that file
-    was written, in nanoseconds. An error costs the scores of one metric of one file; the first is
-    raised once the others are written down.
+    Returns the scores whose file lacks rows that they are of, each with that file's identity. An
+    error costs the scores of one metric of one file; the first is raised once the others are
+    written down.
     """
     attempt = Attempt.open(
         folder,
@@ -317,7 +321,7 @@ def score_files(
     )
     rows: list[dict[str, object]] = []
     failures: list[Exception] = []
-    lacking: dict[ScoreKey, int] = {}
+    lacking: dict[ScoreKey, Identity | None] = {}
     with attempt.stage("score"), one_thread():
         for file in task:
             rows_of = (
@@ -357,9 +361,9 @@ def _score_cell(
     try:
         codes, kl_nats = [], []
         for trial_id in part.cell:
-            with open(folder.fixed_codes(trial_id), "rb") as file, np.load(file) as arrays:
-                codes.append(arrays["codes"])
-                kl_nats.append(arrays["kl_nats"])
+            arrays = read_arrays(folder.fixed_codes(trial_id), "codes", "kl_nats")
+            codes.append(arrays["codes"])
+            kl_nats.append(arrays["kl_nats"])
         score: Callable[..., dict[str, Any]] = metrics.function_of("udr")
         scores = score(np.stack(codes), np.stack(kl_nats))
     except Exception as error:  # a damaged file may raise anything
@@ -382,43 +386,47 @@ def _score_file(
     file: CodeFile,
     clock: Callable[[], float],
     failures: list[Exception],
-    lacking: dict[ScoreKey, int],
+    lacking: dict[ScoreKey, Identity | None],
 ) -> Iterator[dict[str, object]]:
     """The rows of a file, the cheapest metric first; what goes wrong is added to `failures`, and
     what needs rows that the file lacks to `lacking`.
     """
     read: dict[tuple[str, str], Data] = {}
-    written = 0
-    for key in sorted(file.missing, key=lambda key: (cost_seconds(key), key)):
-        _, _, representation, metric, _, size, seed = key
-        started = clock()
-        try:
-            written = written or file.path.stat().st_mtime_ns  # before it is read
-            # Codes are read once for all metrics of the file.
-            what = next((s for s in METRICS[metric].shapes if s in READ), "codes")
-            if (what, representation) not in read:
-                data = read.get((what, "mean")) or READ[what](file.path)
-                read[what, "mean"] = data
-                if what == "codes" and representation == "sampled":
-                    data = sampled(data, seed)
-                read[what, representation] = data
-            data = read[what, representation]
-            values = metrics.score(metric, data, size=size, seed=seed)
-        except MissingRows:
-            lacking[key] = written
-            continue
-        except Exception as error:  # a metric of a user's own may raise anything
-            failures.append(error)
-            continue
-        seconds = clock() - started
-        for name, value in values.items():
-            yield {
-                **dict(zip(SCORE_KEY_COLUMNS, key, strict=True)),
-                "score": name,
-                "value": value,
-                **encoded(data),
-                "seconds": seconds,
-            }
+    written: Identity | None = None
+    copy: Path | None = None
+    with contextlib.ExitStack() as stack:
+        for key in sorted(file.missing, key=lambda key: (cost_seconds(key), key)):
+            _, _, representation, metric, _, size, seed = key
+            started = clock()
+            try:
+                if copy is None:
+                    written = identity(file.path)  # before it is read
+                    copy = stack.enter_context(on_disk(file.path))
+                # Codes are read once for all metrics of the file.
+                what = next((s for s in METRICS[metric].shapes if s in READ), "codes")
+                if (what, representation) not in read:
+                    data = read.get((what, "mean")) or READ[what](copy)
+                    read[what, "mean"] = data
+                    if what == "codes" and representation == "sampled":
+                        data = sampled(data, seed)
+                    read[what, representation] = data
+                data = read[what, representation]
+                values = metrics.score(metric, data, size=size, seed=seed)
+            except MissingRows:
+                lacking[key] = written
+                continue
+            except Exception as error:  # a metric of a user's own may raise anything
+                failures.append(error)
+                continue
+            seconds = clock() - started
+            for name, value in values.items():
+                yield {
+                    **dict(zip(SCORE_KEY_COLUMNS, key, strict=True)),
+                    "score": name,
+                    "value": value,
+                    **encoded(data),
+                    "seconds": seconds,
+                }
 
 
 def encoded(data: Data) -> dict[str, int | None]:

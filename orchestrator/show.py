@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -20,6 +19,7 @@ from orchestrator.data_sets import as_named
 from orchestrator.plan import Plan
 from orchestrator.status import MOST_COLUMNS, Status, score_summary
 from results.distances import read_distances
+from results.files import Location
 from results.hours import account, by_stage
 from results.published.michlo2023 import FACTOR_IMPORTANCE
 from results.store import StudyFolder
@@ -106,7 +106,7 @@ def status_view(status: Status, frames: Frames) -> RenderableType:
     return Group(*parts)
 
 
-def results_view(grid: Grid, frames: Frames, root: Path) -> RenderableType:
+def results_view(grid: Grid, frames: Frames, root: Location) -> RenderableType:
     """Scores by swept parameter with error bars over seeds, or distances; and hours by stage."""
     if isinstance(grid.trials[0], Measurement):
         measured = [

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import pandas as pd
 
-from grids.load import Grid, load_grid
+from grids.load import Grid
 from metrics import METRICS
 from orchestrator.work import (
     SCORE_KEY_COLUMNS,
@@ -18,6 +17,7 @@ from orchestrator.work import (
     wanted_scores,
 )
 from results.analysis.swept import swept_besides_seed
+from results.files import Location
 from results.hours import account, by_stage
 from results.store import StudyFolder
 from results.tables import Frames, load
@@ -72,12 +72,12 @@ class Status:
         return {**asdict(self), "done": self.done}
 
 
-def read_status(root: Path) -> tuple[Status, Grid, Frames]:
+def read_status(root: Location) -> tuple[Status, Grid, Frames]:
     """The frames have what is shown of a study.
 
     Raises GridError or SchemaError where the folder is no study that this version can read.
     """
-    grid = load_grid(StudyFolder(root).study_yaml)
+    grid = StudyFolder(root).grid()
     columns = {**COLUMNS, "scores": [*COLUMNS["scores"], "score", "value"]}
     frames = load(root, with_curves=False, columns=columns)
     return status_of(grid, frames, StudyFolder(root).checkpoint_steps()), grid, frames

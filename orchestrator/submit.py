@@ -8,10 +8,11 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from ray.exceptions import AuthenticationError
 from ray.job_submission import JobSubmissionClient
 
 from grids.load import Grid
-from orchestrator import machine
+from orchestrator import machine, token_source
 
 PACKAGES = ("grids", "metrics", "orchestrator", "results", "trainers")
 
@@ -20,21 +21,29 @@ class JobRunning(Exception):
     """The study has a job that has not ended; one line with its id."""
 
 
+class TokenRefused(Exception):
+    """The cluster wants another token, or any; one line that does not hold it."""
+
+
 def submission_id(study: str) -> str:
     return f"latentgrid-{study}"
 
 
 def submit(
-    grid: Grid, address: str, out: str, data_dir: str | None = None
+    grid: Grid, address: str, out: str, data_dir: str | None = None, token: str | None = None
 ) -> tuple[JobSubmissionClient, str]:
-    """Submits the study and returns the client and the job's id.
+    """Submits the study and returns the client and the job's id. `token` is where Ray's token is.
 
     Raises JobRunning where the study is running there already, ConnectionError where nothing
-    answers at `address`.
+    answers at `address`, TokenRefused.
     """
-    client = JobSubmissionClient(address)
     job = submission_id(grid.study)
-    _clear_ended(client, job)
+    try:
+        client = JobSubmissionClient(address)
+        _clear_ended(client, job)
+    except AuthenticationError:
+        said = f"refuses the token of {token}" if token else "asks for a token, and none was sent"
+        raise TokenRefused(f"{address} {said}; valid: {token_source.PLACES}") from None
     commit = machine.code_version()
     command = ["python", "-m", "orchestrator", "run", "grid.yaml", "--out", out]
     command += ["--data-dir", data_dir] if data_dir else []

@@ -9,7 +9,6 @@ checkpoint, and writes the same bytes.
 from __future__ import annotations
 
 import io
-import shutil
 import threading
 import time
 import traceback
@@ -30,6 +29,7 @@ from orchestrator.bf16_check import slow_bf16
 from orchestrator.codes import codes_of, fixed_codes, latents_of, rows_to_encode
 from orchestrator.trial_log import TrialLog
 from orchestrator.work import Unit, due_metrics
+from results.files import reading, remove_folder
 from results.lease import Fenced
 from results.ledger import Attempt, new_attempt_id, utc_now
 from results.store import PICTURES, trial_record_name
@@ -148,8 +148,8 @@ class TrialRun:
             self.dataset = opened(self.trial.dataset, self.unit.data, self.device)
             training = self.make_training(self.trial, self.dataset, self.device)
             if self.unit.work == "encode":
-                weights = self.folder.weights(self.trial.trial_id)
-                state = torch.load(weights, weights_only=True, map_location="cpu")
+                with reading(self.folder.weights(self.trial.trial_id)) as weights:
+                    state = torch.load(weights, weights_only=True, map_location="cpu")
                 training.model.load_state_dict(state)
             elif self.checkpoint.state is not None:
                 self._resume(training, self.checkpoint.state)
@@ -166,7 +166,7 @@ class TrialRun:
             self.codes_due = state.get("codes_due", False)
         except (torch.OutOfMemoryError, torch.AcceleratorError):
             raise  # they say nothing of the checkpoint
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        except Exception as error:  # a state of any shape may raise anything
             # Of another version of this code, say. The next try goes on from what is left.
             checkpoints.discard(self.folder, self.trial.trial_id, self.checkpoint)
             raise ValueError("a checkpoint does not fit this code and data; deleted") from error
@@ -239,7 +239,7 @@ class TrialRun:
         if self.unit.work == "train":
             self._write_row(outcome)
             self.folder.check_fence()
-            shutil.rmtree(self.folder.checkpoint_dir(trial_id), ignore_errors=True)
+            remove_folder(self.folder.checkpoint_dir(trial_id))
         self.closed = True
         self.attempt.close(outcome, steps_done=self.step)
         self.log.write(f"{outcome} at step {self.step}")

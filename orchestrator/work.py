@@ -18,6 +18,7 @@ from grids.metrics import METRICS as TAKEN
 from grids.settings import MOST_PACKED, Evaluate, Resources
 from grids.trial import Trial
 from metrics import METRICS
+from results.files import Location, location
 from results.store import StudyFolder
 
 Work = Literal["train", "encode", "measure"]
@@ -52,7 +53,7 @@ class Unit:
 
     work: Work
     study: str
-    root: Path
+    root: Location
     data: DataFolder
     epoch: int
     trial: Trial | Measurement
@@ -86,7 +87,7 @@ class Unit:
         return cls(
             work=fields["work"],
             study=fields["study"],
-            root=Path(fields["root"]),
+            root=location(fields["root"]),
             data=DataFolder(Path(fields["data"])),
             epoch=fields["epoch"],
             trial=(Measurement if fields["work"] == "measure" else Trial).from_dict(

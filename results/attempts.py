@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from results import lease, records
+from results import files, lease, records
+from results.files import Location
 from results.schema import STAGES, SchemaError
 from results.store import StudyFolder
 
@@ -58,10 +57,7 @@ def list_attempts(folder: StudyFolder) -> tuple[set[str], set[str]]:
 
     One listing.
     """
-    try:
-        names = [name for name in os.listdir(folder.attempts_dir) if name[0] != "."]
-    except FileNotFoundError:
-        names = []
+    names = files.names(folder.attempts_dir)
     closed = {name[:-11] for name in names if name.endswith(".close.json")}
     opened = {name[:-10] for name in names if name.endswith(".open.json")}
     return closed, opened - closed
@@ -96,17 +92,17 @@ def read_open(folder: StudyFolder, attempt_id: str, held_epoch: int | None) -> l
 
 
 @contextmanager
-def _ours(path: Path) -> Iterator[None]:
+def _ours(path: Location) -> Iterator[None]:
     try:
         yield
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise SchemaError(f"{path}: not an attempt of ours ({error!r}); move it away") from error
 
 
 def _read(folder: StudyFolder, attempt_id: str, part: str) -> dict[str, Any] | None:
     path = folder.attempt(attempt_id, part)
     try:
-        return records.parse(path, path.read_bytes())
+        return records.parse(path, records.content_of(path))
     except FileNotFoundError:
         return None
 
@@ -122,6 +118,6 @@ def attempts(folder: StudyFolder) -> list[records.Row]:
     return sorted(rows, key=lambda row: (row["attempt_id"], row["trial_id"]))
 
 
-def attempt_files(folder: StudyFolder, attempt_id: str) -> list[Path]:
+def attempt_files(folder: StudyFolder, attempt_id: str) -> list[Location]:
     """All files an attempt may have; deleted in another order, a crash would reopen it."""
     return [folder.attempt(attempt_id, part) for part in ("open", "beat", "close")]

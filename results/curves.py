@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from results import publishing, records
-from results.parquet import conform, open_table
+from results.parquet import conform, open_table, plain_type
 from results.schema import CURVES
 from results.store import StudyFolder
 
@@ -58,7 +58,10 @@ def publish(folder: StudyFolder, trial_ids: Iterable[str]) -> set[str]:
 
 def _same_columns(folder: StudyFolder) -> bool:
     with open_table(folder, "curves") as parquet:
-        return parquet is None or parquet.schema_arrow.equals(CURVES)
+        if parquet is None:
+            return True
+        found = [(field.name, plain_type(field.type)) for field in parquet.schema_arrow]
+        return found == [(field.name, field.type) for field in CURVES]
 
 
 def _old(folder: StudyFolder) -> Iterator[pa.Table]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from results.files import Location, location
 from results.pictures import save_png
 from results.schema import SchemaError
 from results.store import StudyFolder
@@ -21,14 +23,14 @@ from results.store import StudyFolder
 RANDOM = "random"
 
 
-def read_distances(study: Path | str, trial_id: str) -> pd.DataFrame:
+def read_distances(study: Location | str, trial_id: str) -> pd.DataFrame:
     """A row a factor, and one of random pairs; the columns are results.schema.DISTANCES.
 
     FileNotFoundError, SchemaError.
     """
-    path = StudyFolder(Path(study)).distances(trial_id)
+    path = StudyFolder(location(study)).distances(trial_id)
     try:
-        return pd.read_parquet(path)
+        return pd.read_parquet(io.BytesIO(path.read_bytes()))
     except pa.ArrowException:
         raise SchemaError(f"{path}: damaged, or not a Parquet file") from None
 

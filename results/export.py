@@ -13,6 +13,7 @@ import pandas as pd
 
 from results.files import atomic_write
 from results.schema import NUMBERS, SCHEMAS
+from results.store import file_name
 from results.tables import Frames
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def export_tensorboard(frames: Frames, out: Path) -> int:
 
     Its scalars: the loss terms of its curve, `kl_nats/z3` of a latent, `score/<representation>/
     <size>/<score>`. Its parameters are a text. A folder that is there already is written anew.
+    SchemaError, before anything is written, where an id is none of ours.
     """
     from tensorboardX import SummaryWriter
 
@@ -52,6 +54,8 @@ def export_tensorboard(frames: Frames, out: Path) -> int:
     scores = dict(iter(frames.scores.groupby("trial_id")))
     trials = frames.trials.set_index("trial_id")
     known = dict.fromkeys([*trials.index, *curves, *scores])
+    for trial_id in known:
+        file_name(trial_id)
     for trial_id in known:
         folder = out / trial_id
         for old in folder.glob("events.out.tfevents.*"):

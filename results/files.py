@@ -1,17 +1,42 @@
-"""Every file is written whole or not at all: a dot-named temporary beside it, then a rename.
+"""Files of a study, on a disk or in an object store: written whole or not at all.
 
-A reader never lists the temporary (names that start with a dot are nobody's), never sees half a
-file, and after an error (disk full, no permission, an exception in the writer) finds the old file
-as it was.
+On a disk that is a dot-named temporary beside the file, then a rename. A reader never lists the
+temporary (names that start with a dot are nobody's), never sees half a file, and after an error
+(disk full, no permission, an exception in the writer) finds the old file as it was. An object store
+does it in one PUT (results.objects).
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
-from collections.abc import Iterator
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
+
+from results.objects import URL, Identity, ObjectPath
+
+Location = Path | ObjectPath
+
+
+def location(given: str | Location) -> Location:
+    """A folder or file by its path, or by its URL in an object store.
+
+    ValueError for a URL that names none.
+    """
+    if isinstance(given, ObjectPath):
+        return given
+    return ObjectPath.parse(str(given)) or Path(given)
+
+
+def is_url(given: str) -> bool:
+    """Whether it is of an object store."""
+    return URL.fullmatch(given) is not None
 
 
 @contextlib.contextmanager
@@ -46,13 +71,207 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def atomic_write(path: Path, data: bytes, *, durable: bool = True) -> None:
-    """Put `data` at `path` in one step; OSError leaves what was there untouched.
+def _always() -> None:
+    pass
 
-    `durable=False` skips the syncs: for beats, which are worth nothing after a power cut.
+
+@contextlib.contextmanager
+def replacing(
+    path: Location, *, durable: bool = True, check: Callable[[], None] = _always
+) -> Iterator[Path]:
+    """A temporary file to write to, which becomes `path` at the end, in one step.
+
+    `check` is called just before and may raise. `durable=False` skips the syncs: for beats, which
+    are worth nothing after a power cut. OSError leaves what was there untouched.
     """
+    if isinstance(path, ObjectPath):
+        with tempfile.TemporaryDirectory(prefix="latentgrid-") as folder:
+            written = Path(folder) / path.name
+            yield written
+            path.replace(written.read_bytes(), check)
+        return
     with temporary_beside(path) as temporary:
-        write_and_sync(temporary, data, durable=durable)
+        yield temporary
+        if durable:
+            sync(temporary)
+        check()
         os.replace(temporary, path)
     if durable:
         sync(path.parent)
+
+
+def atomic_write(
+    path: Location, data: bytes, *, durable: bool = True, check: Callable[[], None] = _always
+) -> None:
+    """Put `data` at `path` in one step, as `replacing` does."""
+    if isinstance(path, ObjectPath):
+        path.replace(data, check)
+        return
+    with replacing(path, durable=durable, check=check) as temporary:
+        write_and_sync(temporary, data, durable=False)
+
+
+def create(path: Location, data: bytes) -> None:
+    """Write a file that is not there yet; FileExistsError if it is: of two, exactly one wins."""
+    if isinstance(path, ObjectPath):
+        path.create(data)
+        return
+    with temporary_beside(path) as temporary:
+        write_and_sync(temporary, data, durable=True)
+        os.link(temporary, path)
+
+
+@contextlib.contextmanager
+def reading(path: Location) -> Iterator[BinaryIO]:
+    """The file as it is now, for reading in any order, whoever replaces it meanwhile.
+
+    FileNotFoundError.
+    """
+    if isinstance(path, Path):
+        with open(path, "rb") as file:
+            yield file
+        return
+    with tempfile.TemporaryFile(prefix="latentgrid-") as copy:
+        copy.write(path.read_bytes())
+        copy.seek(0)
+        yield copy
+
+
+@contextlib.contextmanager
+def on_disk(path: Location) -> Iterator[Path]:
+    """The file itself, or a copy of the object that is there while inside. FileNotFoundError."""
+    if isinstance(path, Path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="latentgrid-") as folder:
+        copy = Path(folder) / path.name
+        copy.write_bytes(path.read_bytes())
+        yield copy
+
+
+def identity(path: Location) -> Identity | None:
+    """None if there is no such file."""
+    if isinstance(path, ObjectPath):
+        return path.identity()
+    try:
+        return _identity(path.stat())
+    except FileNotFoundError:
+        return None
+
+
+def _identity(found: os.stat_result) -> Identity:
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def identities(folder: Location) -> dict[str, Identity]:
+    """Name and identity of each file in a folder that may be missing. One listing."""
+    if isinstance(folder, ObjectPath):
+        return {name: each for name, each in folder.children()[1].items() if name[0] != "."}
+    found = {}
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as files:
+        for file in files:
+            if file.name[0] != ".":
+                with contextlib.suppress(FileNotFoundError):
+                    found[file.name] = _identity(file.stat())
+    return found
+
+
+def names(folder: Location) -> list[str]:
+    """Names of what is in a folder that may be missing. One listing."""
+    if isinstance(folder, ObjectPath):
+        folders, files = folder.children()
+        return [name for name in (*folders, *files) if name[0] != "."]
+    try:
+        return [name for name in os.listdir(folder) if name[0] != "."]
+    except FileNotFoundError:
+        return []
+
+
+def names_below(folder: Location) -> list[str]:
+    """Names, from the folder, of the files in its folders. One listing of an object store."""
+    if isinstance(folder, ObjectPath):
+        found = folder.below()
+    else:
+        found = [path.relative_to(folder).as_posix() for path in folder.glob("*/*")]
+    return [name for name in found if not name.rpartition("/")[2].startswith(".")]
+
+
+def remove(paths: Iterable[Location]) -> int:
+    """Removes files in this order, those that are missing left out; gives how many there were.
+
+    Of objects nobody tells which were there.
+    """
+    removed = 0
+    objects = []
+    for path in paths:
+        if isinstance(path, ObjectPath):
+            objects.append(path)
+            continue
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+            removed += 1
+    ObjectPath.unlink_all(objects)
+    return removed + len(objects)
+
+
+def check_writable(folder: Location) -> None:
+    """OSError where no file can be written below a folder, made or not; leaves nothing behind."""
+    probe = folder / f".probe-{os.getpid()}"
+    if isinstance(probe, ObjectPath):
+        probe.create(b"")
+        probe.unlink()
+        return
+    absent = [path for path in probe.parents if not path.exists()]
+    try:
+        probe.parent.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    finally:
+        for path in absent:
+            with contextlib.suppress(OSError):
+                path.rmdir()
+
+
+def remove_folder(folder: Location) -> None:
+    """With all that is in it; harmless if it is missing."""
+    if isinstance(folder, ObjectPath):
+        folder.delete_below()
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_regular(path: Location) -> bool:
+    """Whether there is a file of our kind: no link, folder, pipe or device."""
+    if isinstance(path, ObjectPath):
+        return path.exists()
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def read_small(path: Location, at_most: int) -> bytes:
+    """The content of a file that holds at most so many bytes.
+
+    ValueError for a larger one, and for what is no file: a link could show what lies elsewhere, a
+    pipe would be waited for. OSError where it cannot be opened.
+    """
+    if isinstance(path, ObjectPath):
+        content = path.read_bytes()
+    else:
+        try:
+            with open(path, "rb", opener=_open_no_link) as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise ValueError("a pipe or device")
+                content = file.read(at_most + 1)
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise ValueError("a link") from None
+            raise
+    if len(content) > at_most:
+        raise ValueError(f"more than {at_most:,} bytes")
+    return content
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)

@@ -1,10 +1,10 @@
 """A study has one writer: the process whose claim has the newest epoch.
 
-A claim is a file `lease/<epoch>.json` made by a hard link, which fails if the name exists: of two
-claimers exactly one wins. The holder raises a counter in its file every few seconds. A claim is
-taken over at once if it was released or if its process is dead on this very host, else after the
-counter stood still for three of the slower side's intervals on the observer's monotonic clock. No
-wall clock is compared, so none can mislead.
+A claim is a file `lease/<epoch>.json` made by what fails if the name exists (a hard link, a PUT
+under that condition): of two claimers exactly one wins. The holder raises a counter in its file
+every few seconds. A claim is taken over at once if it was released or if its process is dead on
+this very host, else after the counter stood still for three of the slower side's intervals on the
+observer's monotonic clock. No wall clock is compared, so none can mislead.
 
 A holder that was only asleep finds the newer epoch before it next publishes, and stops (`Fenced`).
 """
@@ -24,13 +24,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from results.files import atomic_write, temporary_beside, write_and_sync
+from results.files import Location, atomic_write, create, names, read_small
 
 if TYPE_CHECKING:
     from results.store import StudyFolder
 
-_NAME = re.compile(r"(\d{6,})\.json")
+_NAME = re.compile(r"([0-9]{6,18})\.json")
 STILL_INTERVALS = 3
+MOST_BYTES = 2**16
+MOST_SECONDS = 3600
+"""Of an interval: who would wait for longer is not waited for."""
 
 
 class Fenced(Exception):
@@ -96,17 +99,14 @@ def known_dead(holder: Holder) -> bool:
     return start_time is None or start_time != holder.pid_start_time
 
 
-def _path(folder: StudyFolder, epoch: int) -> Path:
+def _path(folder: StudyFolder, epoch: int) -> Location:
     return folder.lease_dir / f"{epoch:06d}.json"
 
 
 def newest_epoch(folder: StudyFolder) -> int:
     """The newest epoch that was ever claimed, 0 for none. One listing."""
-    try:
-        names = os.listdir(folder.lease_dir)
-    except FileNotFoundError:
-        return 0
-    return max((int(match[1]) for name in names if (match := _NAME.fullmatch(name))), default=0)
+    claims = (_NAME.fullmatch(name) for name in names(folder.lease_dir))
+    return max((int(claim[1]) for claim in claims if claim), default=0)
 
 
 def current(folder: StudyFolder, epoch: int) -> bool:
@@ -118,11 +118,26 @@ def read_holder(folder: StudyFolder, epoch: int) -> Holder:
     """Who claimed this epoch. LeaseHeld if the file says nothing readable."""
     path = _path(folder, epoch)
     try:
-        return Holder(**json.loads(path.read_bytes()))
-    except (ValueError, TypeError):
+        return _checked(Holder(**json.loads(read_small(path, MOST_BYTES))))
+    except (ValueError, TypeError, RecursionError):
         raise LeaseHeld(
             f"{path}: damaged, or not a lease file; when nothing runs the study, delete it"
         ) from None
+
+
+def _checked(holder: Holder) -> Holder:
+    """The holder; ValueError or TypeError where a field holds what no claim does."""
+    texts = holder.host, holder.boot_id, holder.pid_namespace, holder.since
+    numbers = holder.epoch, holder.pid, holder.beat
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError
+    if not all(type(number) is int for number in numbers) or type(holder.released) is not bool:
+        raise TypeError
+    if not isinstance(holder.pid_start_time, int | None):
+        raise TypeError
+    if not 0 < holder.interval_seconds <= MOST_SECONDS:
+        raise ValueError
+    return holder
 
 
 def held_epoch(folder: StudyFolder) -> int | None:
@@ -164,12 +179,10 @@ def acquire(
         since=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
     )
     path = _path(folder, claim.epoch)
-    with temporary_beside(path) as temporary:
-        write_and_sync(temporary, _content(claim), durable=True)
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            raise _held(folder, read_holder(folder, claim.epoch)) from None
+    try:
+        create(path, _content(claim))
+    except FileExistsError:
+        raise _held(folder, read_holder(folder, claim.epoch)) from None
     return Lease(folder, claim, clock)
 
 

@@ -5,41 +5,61 @@ Checked, so that a newer, damaged or foreign file is one clear line.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from results import files
+from results.files import Location
 from results.schema import SCHEMA_VERSION, SCHEMAS, VERSION_KEY, SchemaError
 
 if TYPE_CHECKING:
     from results.store import StudyFolder
 
 
-@contextmanager
+MOST_BYTES = 2**33
+"""Of a table in memory, by what its footer says of its rows."""
+MOST_TEXT_BYTES = 2**30
+"""Of a column of texts in memory: a long one that is in every row takes a few bytes of the file."""
+_TEXTS = {
+    table: {field.name for field in schema if field.type == pa.string()}
+    for table, schema in SCHEMAS.items()
+}
+
+
+@contextlib.contextmanager
 def open_table(folder: StudyFolder, table: str) -> Iterator[pq.ParquetFile | None]:
     """The published table as an open file, or None before the first publish.
 
     One file handle serves footer and pages, so a table that is replaced meanwhile is read whole as
-    it was. SchemaError for a table that is newer than this code, damaged, or not ours; also for
-    damage found while reading.
+    it was. Texts come as dictionaries, which `conform` unpacks. SchemaError for a table that is
+    newer than this code, damaged, too large, or not ours; also for damage found while reading.
     """
     path = folder.table(table)
-    try:
-        file = open(path, "rb")
-    except FileNotFoundError:
-        if folder.compacted.exists():
-            raise SchemaError(
-                f"{path}: missing, and the study was compacted: restore the file from a copy"
-            ) from None
-        yield None
-        return
-    with file:
+    with contextlib.ExitStack() as stack:
         try:
-            parquet = pq.ParquetFile(file, page_checksum_verification=True)
+            file = stack.enter_context(files.reading(path))
+        except FileNotFoundError:
+            if folder.compacted.exists():
+                raise SchemaError(
+                    f"{path}: missing, and the study was compacted: restore the file from a copy"
+                ) from None
+            yield None
+            return
+        try:
+            footer = pq.read_metadata(file)
+            _check_size(path, footer)
+            there = {footer.schema.column(c).path for c in range(footer.num_columns)}
+            parquet = pq.ParquetFile(
+                file,
+                metadata=footer,
+                read_dictionary=sorted(there & _TEXTS[table]),
+                page_checksum_verification=True,
+            )
             _check(path, table, parquet.schema_arrow)
             yield parquet
         except (pa.ArrowException, OSError) as error:
@@ -64,12 +84,45 @@ def read_table(
 
 
 def conform(found: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The table in the schema's order; a column that was declared after it was written is null."""
+    """The table in the schema's order; a column that was declared after it was written is null.
+
+    SchemaError where a column of texts is larger than any of ours.
+    """
     columns = [
-        found[field.name] if field.name in found.column_names else pa.nulls(len(found), field.type)
+        _unpacked(field.name, found[field.name])
+        if field.name in found.column_names
+        else pa.nulls(len(found), field.type)
         for field in schema
     ]
     return pa.table(columns, schema=schema)
+
+
+def plain_type(kind: pa.DataType) -> pa.DataType:
+    """What it is unpacked."""
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _unpacked(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if not pa.types.is_dictionary(column.type):
+        return column
+    lengths = (pc.take(pc.binary_length(c.dictionary), c.indices) for c in column.chunks)
+    size = sum(pc.sum(pc.cast(of, pa.int64())).as_py() or 0 for of in lengths)
+    if size > MOST_TEXT_BYTES:
+        raise SchemaError(
+            f"column {name!r}: texts of {size:,} bytes; valid: at most {MOST_TEXT_BYTES:,}"
+        )
+    return column.cast(column.type.value_type)
+
+
+def _check_size(path: Location, footer: pq.FileMetaData) -> None:
+    groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
+    values = sum(g.column(c).num_values for g in groups for c in range(g.num_columns))
+    rows = max(footer.num_rows, sum(group.num_rows for group in groups))
+    size = 8 * max(values, rows * footer.num_columns)
+    if size > MOST_BYTES:
+        raise SchemaError(
+            f"{path}: {rows:,} rows of {size:,} bytes; valid: at most {MOST_BYTES:,} bytes"
+        )
 
 
 def _remedy(folder: StudyFolder) -> str:
@@ -78,7 +131,7 @@ def _remedy(folder: StudyFolder) -> str:
     return "move it away and run again: it is rebuilt from _rows"
 
 
-def _check(path: Path, table: str, found: pa.Schema) -> None:
+def _check(path: Location, table: str, found: pa.Schema) -> None:
     remedy = "use the latentgrid that wrote it, or a newer one"
     version = (found.metadata or {}).get(VERSION_KEY, b"")
     if not version.isdigit():
@@ -98,7 +151,7 @@ def _check(path: Path, table: str, found: pa.Schema) -> None:
                 f"{path}: column {field.name!r} is not of this code's table {table}; {remedy}"
             )
         expected = declared.field(field.name).type
-        if field.type != expected:
+        if plain_type(field.type) != expected:
             raise SchemaError(
                 f"{path}: column {field.name!r} holds {field.type}, this code's table {table} "
                 f"has {expected}; {remedy}"

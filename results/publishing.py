@@ -19,12 +19,14 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from results.files import Location, reading
+
 KEPT_VERSIONS = 4
 _PAGES: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
 _MAGIC = b"PAR1"
 
 
-def rewrite(old: Path, new: Path, table: pa.Table) -> None:
+def rewrite(old: Location, new: Path, table: pa.Table) -> None:
     """Write to `new` a file of `table` in which the pages of the last versions of `old` stay."""
     try:
         content = old.read_bytes()
@@ -45,7 +47,7 @@ def rewrite(old: Path, new: Path, table: pa.Table) -> None:
     new.write_bytes(content[:at] + pages + content[at + len(pages) :] + footer)
 
 
-def append(old: Path | None, new: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
+def append(old: Location | None, new: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
     """Write to `new` the rows of `old`, as they lie there, then `tables`, each a row group.
 
     Both must have the schema. Memory holds one of the tables.
@@ -66,11 +68,11 @@ def append(old: Path | None, new: Path, tables: Iterable[pa.Table], schema: pa.S
             file.write(footer.getvalue()[len(_MAGIC) :])
 
 
-def _copy_pages(old: Path | None, sink: pa.NativeFile) -> pq.FileMetaData | None:
+def _copy_pages(old: Location | None, sink: pa.NativeFile) -> pq.FileMetaData | None:
     """Copy what is between the magic and the footer of `old`, and give the footer."""
     if old is None or not old.exists():
         return None
-    with open(old, "rb") as source:
+    with reading(old) as source:
         metadata = pq.read_metadata(source)
         left = _footer_start(source)
         left -= source.seek(len(_MAGIC))

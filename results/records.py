@@ -9,14 +9,17 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from results.files import Location, read_small
 from results.schema import NUMBERS, SCHEMA_VERSION, SCHEMAS, TIMESTAMP, SchemaError
 
 Row = dict[str, Any]
+
+MOST_BYTES = 2**27
+"""Of a file of ours that is read whole; what is larger is not ours."""
 
 
 def _text(value: Any) -> str:
@@ -102,7 +105,17 @@ def encode(table: str, rows: Iterable[Mapping[str, Any]]) -> bytes:
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def parse(path: Path, data: bytes) -> dict[str, Any]:
+def content_of(path: Location) -> bytes:
+    """What a JSON file of ours holds; FileNotFoundError, SchemaError where it cannot be ours."""
+    try:
+        return read_small(path, MOST_BYTES)
+    except ValueError as error:
+        raise SchemaError(
+            f"{path}: {error}; move it away and run again: what it held is made anew"
+        ) from None
+
+
+def parse(path: Location, data: bytes) -> dict[str, Any]:
     """A JSON file of ours as a dict.
 
     SchemaError if it is damaged, not ours, or newer than this code.
@@ -112,7 +125,7 @@ def parse(path: Path, data: bytes) -> dict[str, Any]:
         version = content["schema_version"]
         if not isinstance(version, int):
             raise TypeError
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise SchemaError(
             f"{path}: damaged, or not written by latentgrid; move it away and run again: "
             "what it held is made anew"
@@ -126,7 +139,7 @@ def parse(path: Path, data: bytes) -> dict[str, Any]:
     return content
 
 
-def decode(table: str, path: Path, data: bytes) -> list[Row]:
+def decode(table: str, path: Location, data: bytes) -> list[Row]:
     """The rows of a record file, timestamps as datetimes; columns that were left out stay out."""
     rows = parse(path, data).get("rows")
     known = _TO_JSON_BY_COLUMN[table].keys()
@@ -149,7 +162,7 @@ def decode(table: str, path: Path, data: bytes) -> list[Row]:
     return rows
 
 
-def to_table(table: str, files: Sequence[tuple[Path, list[Row]]]) -> pa.Table:
+def to_table(table: str, files: Sequence[tuple[Location, list[Row]]]) -> pa.Table:
     """The rows of record files as Arrow, with every column.
 
     SchemaError names a file with a wrong value.
@@ -161,7 +174,8 @@ def to_table(table: str, files: Sequence[tuple[Path, list[Row]]]) -> pa.Table:
         if len(files) > 1:
             for file in files:
                 to_table(table, [file])
+        first = str(error).splitlines()[0]
         raise SchemaError(
-            f"{files[0][0]}: a value has the wrong type ({error}); move it away and run again: "
+            f"{files[0][0]}: a value has the wrong type ({first}); move it away and run again: "
             "what it held is made anew"
         ) from error

@@ -9,20 +9,31 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from results import lease, parquet, records
-from results.files import atomic_write as atomic_write
-from results.files import sync, temporary_beside, write_and_sync
+from grids.load import Grid, load_grid
+from results import files, lease, parquet, records
+from results.files import Location, on_disk
 from results.schema import SCHEMAS, SchemaError
 
 FINAL = ("completed", "diverged")
 """What needs no further attempt: divergence is a result."""
 PICTURES = "pictures.npz"
 """Among a trial's artifacts."""
+LONGEST_NAME = 200
+
+
+def file_name(name: str) -> str:
+    """The name, for a file or folder of that name; SchemaError where it could lead elsewhere.
+
+    Ids that rows hold come from files, which anybody may have written.
+    """
+    there = isinstance(name, str) and 0 < len(name) <= LONGEST_NAME
+    if not there or name[0] == "." or "/" in name or not name.isprintable():
+        raise SchemaError(f"{name!r:.80}: not a name of ours; the file that holds it is not either")
+    return name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,11 +43,11 @@ class StudyFolder:
     With an epoch, a writer's view of it. Plain data: picklable.
     """
 
-    root: Path
+    root: Location
     epoch: int | None = None
 
     @property
-    def out(self) -> Path:
+    def out(self) -> Location:
         return self.root.parent
 
     @property
@@ -44,74 +55,80 @@ class StudyFolder:
         return self.root.name
 
     @property
-    def manifest(self) -> Path:
+    def manifest(self) -> Location:
         return self.root / "manifest.json"
 
     @property
-    def study_yaml(self) -> Path:
+    def study_yaml(self) -> Location:
         return self.root / "study.yaml"
 
-    def table(self, table: str) -> Path:
+    def grid(self) -> Grid:
+        """The grid as it was run last; raises GridError."""
+        with on_disk(self.study_yaml) as path:
+            return load_grid(path)
+
+    def table(self, table: str) -> Location:
         """The published table: trials, curves, scores or attempts."""
         return self.root / f"{table}.parquet"
 
-    def rows_dir(self, table: str) -> Path:
+    def rows_dir(self, table: str) -> Location:
         return self.root / "_rows" / table
 
-    def record(self, table: str, name: str) -> Path:
-        return self.rows_dir(table) / f"{name}.json"
+    def record(self, table: str, name: str) -> Location:
+        return self.rows_dir(table) / f"{file_name(name)}.json"
 
     @property
-    def compacted(self) -> Path:
+    def compacted(self) -> Location:
         """Exists once records were deleted: from then on the tables cannot be rebuilt."""
         return self.root / "_rows" / "compacted.json"
 
     @property
-    def attempts_dir(self) -> Path:
+    def attempts_dir(self) -> Location:
         return self.root / "attempts"
 
-    def attempt(self, attempt_id: str, part: str) -> Path:
+    def attempt(self, attempt_id: str, part: str) -> Location:
         """Part `open`, `beat` or `close` of an attempt's account."""
-        return self.attempts_dir / f"{attempt_id}.{part}.json"
+        return self.attempts_dir / f"{file_name(attempt_id)}.{part}.json"
 
     @property
-    def lease_dir(self) -> Path:
+    def lease_dir(self) -> Location:
         return self.root / "lease"
 
-    def weights(self, trial_id: str) -> Path:
-        return self.root / "models" / f"{trial_id}.pt"
+    def weights(self, trial_id: str) -> Location:
+        return self.root / "models" / f"{file_name(trial_id)}.pt"
 
-    def checkpoint_dir(self, trial_id: str) -> Path:
-        return self.root / "checkpoints" / trial_id
+    def checkpoint_dir(self, trial_id: str) -> Location:
+        return self.root / "checkpoints" / file_name(trial_id)
 
     def checkpoint_steps(self) -> dict[str, int]:
         """trial_id -> the furthest step that a checkpoint holds, told by the files' names."""
         found: dict[str, int] = {}
-        for path in (self.root / "checkpoints").glob("*/[!.]*.pt"):
-            step = path.name.split(".")[-2]
-            if step.isdigit():
-                found[path.parent.name] = max(int(step), found.get(path.parent.name, 0))
+        for name in files.names_below(self.root / "checkpoints"):
+            trial_id, *_, file = name.split("/")
+            _, *middle, suffix = file.split(".")
+            if suffix == "pt" and middle and middle[-1].isdigit():
+                found[trial_id] = max(int(middle[-1]), found.get(trial_id, 0))
         return found
 
     @property
-    def codes_dir(self) -> Path:
+    def codes_dir(self) -> Location:
         return self.root / "codes"
 
-    def codes(self, trial_id: str, step: int) -> Path:
-        return self.codes_dir / f"{trial_id}-{step}.npz"
+    def codes(self, trial_id: str, step: int) -> Location:
+        return self.codes_dir / f"{file_name(trial_id)}-{step}.npz"
 
-    def artifacts(self, trial_id: str) -> Path:
-        return self.root / "artifacts" / trial_id
+    def artifacts(self, trial_id: str) -> Location:
+        return self.root / "artifacts" / file_name(trial_id)
 
-    def fixed_codes(self, trial_id: str) -> Path:
+    def fixed_codes(self, trial_id: str) -> Location:
         """Codes of images that all trials of a dataset share: what a cell is scored by."""
         return self.artifacts(trial_id) / "fixed_codes.npz"
 
-    def distances(self, trial_id: str) -> Path:
-        return self.root / "distances" / f"{trial_id}.parquet"
+    def distances(self, trial_id: str) -> Location:
+        return self.root / "distances" / f"{file_name(trial_id)}.parquet"
 
-    def log(self, trial_id: str) -> Path:
-        return self.root / "logs" / f"{trial_id}.txt"
+    def log(self, trial_id: str) -> Location:
+        return self.root / "logs" / f"{file_name(trial_id)}.txt"
 
     def check_fence(self) -> None:
         """Raise lease.Fenced if this folder has an epoch and a newer one holds the study.
@@ -125,27 +142,20 @@ class StudyFolder:
             )
 
     @contextlib.contextmanager
-    def replacing(self, path: Path, *, durable: bool = True) -> Iterator[Path]:
+    def replacing(self, path: Location, *, durable: bool = True) -> Iterator[Path]:
         """A temporary name to write a whole file to.
 
         It becomes `path` at the end, if the fence holds then.
         """
-        with temporary_beside(path) as temporary:
+        with files.replacing(path, durable=durable, check=self.check_fence) as temporary:
             yield temporary
-            if durable:
-                sync(temporary)
-            self.check_fence()
-            os.replace(temporary, path)
-        if durable:
-            sync(path.parent)
 
-    def write(self, path: Path, data: bytes, *, durable: bool = True) -> None:
+    def write(self, path: Location, data: bytes, *, durable: bool = True) -> None:
         """Put `data` at `path` in one step.
 
         Raises lease.Fenced if a newer epoch holds the study; OSError leaves the old.
         """
-        with self.replacing(path, durable=durable) as temporary:
-            write_and_sync(temporary, data, durable=False)
+        files.atomic_write(path, data, durable=durable, check=self.check_fence)
 
     def write_record(
         self, table: str, name: str, rows: Iterable[Mapping[str, Any]], *, durable: bool = True
@@ -163,15 +173,11 @@ class StudyFolder:
         FileNotFoundError, SchemaError.
         """
         path = self.record(table, name)
-        return records.decode(table, path, path.read_bytes())
+        return records.decode(table, path, records.content_of(path))
 
     def record_names(self, table: str) -> list[str]:
         """The names of the table's records that are not compacted yet. One listing."""
-        try:
-            names = os.listdir(self.rows_dir(table))
-        except FileNotFoundError:
-            return []
-        return [name[:-5] for name in names if name.endswith(".json") and name[0] != "."]
+        return [name[:-5] for name in files.names(self.rows_dir(table)) if name.endswith(".json")]
 
     def outcomes(self) -> dict[str, str]:
         """trial_id -> completed | diverged | failed of every trial with a row. Opens no record.
@@ -194,10 +200,16 @@ class StudyFolder:
     def check(self) -> None:
         """SchemaError if the manifest or a table is newer than this code, damaged, or not ours."""
         with contextlib.suppress(FileNotFoundError):
-            records.parse(self.manifest, self.manifest.read_bytes())
+            records.parse(self.manifest, records.content_of(self.manifest))
         for table in SCHEMAS:
             with parquet.open_table(self, table):
                 pass
+
+
+def studies_in(out: Location) -> list[StudyFolder]:
+    """The studies kept in a folder, by name."""
+    found = (StudyFolder(out / name) for name in sorted(files.names(out)))
+    return [folder for folder in found if folder.manifest.exists()]
 
 
 def trial_record_name(trial_id: str, status: str, attempt_id: str) -> str:

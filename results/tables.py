@@ -7,20 +7,20 @@ sees a whole table at every moment. `load` sees more: what is recorded but not p
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
-from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from results import curves, lease, publishing, records
+from results import curves, files, lease, publishing, records
 from results.attempts import attempt_files, list_attempts, read_closed, read_open
 from results.derived import with_hours, with_lost
+from results.files import Location, location
 from results.merge import merged
+from results.objects import Identity
 from results.parquet import read_table
 from results.schema import SCHEMAS, SchemaError
 from results.store import FINAL, StudyFolder, trial_record_name
@@ -53,8 +53,8 @@ class Tables:
         self.unread: list[str] = []
         self._lenient = lenient
         self._held = {table: SCHEMAS[table].empty_table() for table in HELD}
-        self._files: dict[str, tuple[int, ...] | None] = dict.fromkeys(SCHEMAS)
-        self._read: dict[str, dict[str, tuple[int, int]]] = {"trials": {}, "scores": {}}
+        self._files: dict[str, Identity | None] = dict.fromkeys(SCHEMAS)
+        self._read: dict[str, dict[str, Identity]] = {"trials": {}, "scores": {}}
         self._closed: set[str] = set()
         self._open: dict[str, list[records.Row]] = {}
         self._held_epoch: int | None = None
@@ -143,17 +143,15 @@ class Tables:
         self.publish(everything=True)
         folder = self.folder
         folder.write(folder.compacted, records.encode("trials", []))
+        closed, _ = list_attempts(folder)
+        in_curves = self._in_curves.intersection(folder.record_names("curves"))
+        named = ((table, name) for table, read in self._read.items() for name in read)
         merged_files = [
-            *(folder.record(table, name) for table, read in self._read.items() for name in read),
-            *(folder.record("curves", trial_id) for trial_id in self._in_curves),
-            *(path for id_ in self._closed for path in attempt_files(folder, id_)),
+            *(folder.record(table, name) for table, name in named),
+            *(folder.record("curves", trial_id) for trial_id in in_curves),
+            *(path for id_ in closed & self._closed for path in attempt_files(folder, id_)),
         ]
-        deleted = 0
-        for path in merged_files:
-            with contextlib.suppress(FileNotFoundError):
-                path.unlink()
-                deleted += 1
-        return deleted
+        return files.remove(merged_files)
 
     def _refresh_records(self, table: str) -> None:
         read = self._read[table]
@@ -173,19 +171,10 @@ class Tables:
             self._merge(table, records.to_table(table, sorted(found, key=itemgetter(0))))
         read |= seen
 
-    def _listed(self, table: str) -> list[tuple[str, tuple[int, int]]]:
+    def _listed(self, table: str) -> list[tuple[str, Identity]]:
         """Name, and time of change with size, of each record."""
-        listed = []
-        with (
-            contextlib.suppress(FileNotFoundError),
-            os.scandir(self.folder.rows_dir(table)) as files,
-        ):
-            for file in files:
-                if file.name[0] != "." and file.name.endswith(".json"):
-                    with contextlib.suppress(FileNotFoundError):
-                        stat = file.stat()
-                        listed.append((file.name[:-5], (stat.st_mtime_ns, stat.st_size)))
-        return listed
+        listed = files.identities(self.folder.rows_dir(table)).items()
+        return [(name[:-5], identity) for name, identity in listed if name.endswith(".json")]
 
     def _refresh_attempts(self) -> None:
         closed, opened = list_attempts(self.folder)
@@ -220,7 +209,8 @@ class Tables:
         except SchemaError as error:
             if strict or not self._lenient:
                 raise
-            self.unread.append(str(error))
+            if str(error) not in self.unread:  # a damaged table is looked at twice
+                self.unread.append(str(error))
 
     def _merge(self, table: str, rows: pa.Table) -> None:
         held = merged(table, self._held[table], rows)
@@ -229,7 +219,7 @@ class Tables:
         self._changed.add(table)
         self._derived = None
 
-    def _take_published(self, table: str, identity: tuple[int, ...]) -> None:
+    def _take_published(self, table: str, identity: Identity) -> None:
         if table == "curves":
             self._in_curves = curves.published_trials(self.folder)
         else:
@@ -272,13 +262,9 @@ class Tables:
             self._in_curves |= curves.publish(self.folder, waiting)
             self._published("curves")
 
-    def _identity(self, table: str) -> tuple[int, ...] | None:
+    def _identity(self, table: str) -> Identity | None:
         """Changes whenever the published table is replaced; None before the first publish."""
-        try:
-            stat = self.folder.table(table).stat()
-        except FileNotFoundError:
-            return None
-        return stat.st_ino, stat.st_mtime_ns, stat.st_size
+        return files.identity(self.folder.table(table))
 
     def _published(self, table: str) -> None:
         self._files[table] = self._identity(table)
@@ -302,7 +288,7 @@ def _records_of(table: str, rows: pa.Table) -> set[str]:
 
 
 def load(
-    study: Path | str,
+    study: Location | str,
     *,
     with_curves: bool = True,
     columns: Mapping[str, Sequence[str]] | None = None,
@@ -312,7 +298,7 @@ def load(
     `columns` are those wanted of a table, where not all are. Needs no lease. SchemaError for a
     study that is newer than this code, or damaged.
     """
-    folder = StudyFolder(Path(study))
+    folder = StudyFolder(location(study))
     folder.check()
     tables = Tables(folder)
     tables.refresh()

@@ -23,6 +23,8 @@ import torch
 from hypothesis import settings
 
 from grids.load import Grid, load_grid
+from results import objects
+from tests.object_store import Proxy, make_bucket, s3_server
 
 settings.register_profile("latentgrid", deadline=None)  # timings never fail a test
 settings.load_profile("latentgrid")
@@ -89,19 +91,54 @@ def pytest_unconfigure() -> None:
 def ray_cluster() -> Iterator[str]:
     """The one local cluster that tests share: 2 CPUs, 2 logical GPUs, with its dashboard."""
     import ray
+    from ray.cluster_utils import Cluster
 
-    context = ray.init(
-        address="local",
-        num_cpus=2,
-        num_gpus=2,
-        include_dashboard=True,
-        dashboard_port=8266,
-        object_store_memory=100 * 2**20,
-        log_to_driver=False,
-        logging_level="ERROR",
+    cluster = Cluster(
+        initialize_head=True,
+        head_node_args={
+            "num_cpus": 2,
+            "num_gpus": 2,
+            "include_dashboard": True,
+            # Any free ports: jobs fail where the agent's usual one is another cluster's.
+            "dashboard_port": 0,
+            "dashboard_agent_listen_port": 0,
+            "object_store_memory": 100 * 2**20,
+        },
     )
-    yield f"http://{context.dashboard_url}"
+    ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+    yield f"http://{cluster.webui_url}"
     ray.shutdown()
+    cluster.shutdown()
+
+
+@pytest.fixture(scope="session")
+def s3_port() -> Iterator[int]:
+    """Where an S3 server of the tests listens."""
+    with s3_server() as port:
+        yield port
+
+
+@pytest.fixture
+def proxy(s3_port: int) -> Iterator[Proxy]:
+    """What stands between the test and the S3 server."""
+    between = Proxy(s3_port)
+    yield between
+    between.close()
+
+
+@pytest.fixture
+def bucket(s3_port: int, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of an empty bucket, which this process and what it starts reach by the proxy."""
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "tests",
+        "AWS_SECRET_ACCESS_KEY": "tests",
+        "AWS_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{proxy.port}",
+    }.items():
+        monkeypatch.setenv(name, value)
+    objects._store.cache_clear()
+    yield make_bucket(s3_port)
+    objects._store.cache_clear()
 
 
 @pytest.fixture

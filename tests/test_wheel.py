@@ -17,7 +17,10 @@ OURS = {"grids", "metrics", "orchestrator", "results", "trainers"}
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("dist")
-    # Built in a copy: setuptools leaves a build folder in the tree that it builds.
+    # Built in a copy, since setuptools leaves a build folder in the tree that it builds: of what
+    # .dockerignore lets into the image's first stage.
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    let_in = {line[1:] for line in ignored if line.startswith("!")}
     source = tmp_path_factory.mktemp("source")
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
@@ -27,7 +30,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         check=True,
     )
     for name in listed.stdout.split():
-        if (ROOT / name).is_file():
+        if (ROOT / name).is_file() and name.split("/")[0] in let_in:
             target = source / name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes((ROOT / name).read_bytes())

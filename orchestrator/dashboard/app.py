@@ -1,4 +1,4 @@
-"""The addresses of the dashboard and what each answers. Reading only: there is nothing but GET."""
+"""The addresses of the dashboard and what each answers. Nothing but GET, and a login."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 
 import jinja2
 from aiohttp import web
@@ -18,12 +18,21 @@ from orchestrator.dashboard import live
 from orchestrator.dashboard.cells import ScoreChoice, score_column
 from orchestrator.dashboard.exporter import exposition
 from orchestrator.dashboard.formats import FILTERS
-from orchestrator.dashboard.guard import add_headers, host_check
+from orchestrator.dashboard.guard import (
+    LOGIN,
+    LONGEST_FORM,
+    add_headers,
+    host_check,
+    logged_in,
+    same,
+    token_check,
+)
 from orchestrator.dashboard.overview import DRIVERS, counts_of, facts_of, hours_of
 from orchestrator.dashboard.study import Snapshot, WatchedStudy
 from orchestrator.dashboard.trial import row_of, score_curves, trial_view
 from orchestrator.dashboard.unread import or_unread
 from orchestrator.dashboard.watching import Studies
+from results.files import Location
 from results.schema import SchemaError
 
 STATIC = Path(__file__).parent / "static"
@@ -32,11 +41,19 @@ PNG = "image/png"
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def make_app(root: Path, host: str = "127.0.0.1") -> web.Application:
-    """The application for the studies below `root`, or for the one study that `root` is."""
-    app = web.Application(middlewares=[host_check(host)])
+def make_app(root: Location, host: str = "127.0.0.1", token: str | None = None) -> web.Application:
+    """The application for the studies below `root`, or for the one study that `root` is.
+
+    With a token, whoever asks has to have it.
+    """
+    dashboard = Dashboard(Studies(root), token)
+    middlewares = [host_check(host)]
+    if token is not None:
+        middlewares.append(token_check(token, dashboard.ask_token))
+    app = web.Application(middlewares=middlewares, client_max_size=LONGEST_FORM)
     app.on_response_prepare.append(add_headers)
-    dashboard = Dashboard(Studies(root))
+    if token is not None:
+        app.router.add_post(LOGIN, dashboard.login)
     study, trial = "/study/{study}", "/study/{study}/trial/{trial}"
     for path, handler in (
         ("/", dashboard.index),
@@ -60,8 +77,9 @@ def make_app(root: Path, host: str = "127.0.0.1") -> web.Application:
 class Dashboard:
     """The handlers. Sums and files are in threads; answers carry an ETag, and 304 is the rule."""
 
-    def __init__(self, studies: Studies) -> None:
+    def __init__(self, studies: Studies, token: str | None) -> None:
         self.studies = studies
+        self.token = token
         # Snapshots are numbered from 1 in every process.
         self._process = secrets.token_hex(4)
         self._ahead: asyncio.Task[Any] | None = None
@@ -83,6 +101,24 @@ class Dashboard:
     async def stop(self, app: web.Application) -> None:
         assert self._ahead is not None
         self._ahead.cancel()
+
+    def ask_token(self, request: web.Request, wrong: bool = False) -> web.Response:
+        """The form that asks a person for the token."""
+        page = self._pages.get_template("login.html").render(base=_base(request), wrong=wrong)
+        return web.Response(
+            text=page, status=401, content_type="text/html", headers={"Cache-Control": "no-store"}
+        )
+
+    async def login(self, request: web.Request) -> web.Response:
+        assert self.token is not None
+        # A form of one field; aiohttp's own reading can be made to raise anything.
+        [given] = parse_qs((await request.read()).decode("latin-1")).get("token", [""])[:1]
+        if not same(given.strip(), self.token):
+            return self.ask_token(request, wrong=True)
+        # Relative, as everything here.
+        response = web.Response(status=303, headers={"Location": "./"})
+        logged_in(response, self.token)
+        return response
 
     async def index(self, request: web.Request) -> web.Response:
         if self.studies.single:
@@ -146,7 +182,9 @@ class Dashboard:
         watched, snapshot = await self._watched(request), await self._snapshot(request)
         known = snapshot.cells.trial_ids
         places = request.query.get("trials", "").split(",")
-        ids = [known[int(p)] for p in places if p.isdecimal() and int(p) < len(known)]
+        # Python refuses to read a number of thousands of digits, by an error.
+        numbers = [int(place) for place in places if place.isdecimal() and len(place) < 10]
+        ids = [known[number] for number in numbers if number < len(known)]
         return await self._json(request, lambda: live.common_curves(watched.folder, ids))
 
     async def trial(self, request: web.Request) -> web.Response:
@@ -217,8 +255,7 @@ class Dashboard:
         values: Callable[[], dict[str, Any]],
         status: int = 200,
     ) -> web.Response:
-        # Relative, so that a proxy may serve the dashboard below a path of its own.
-        base = "../" * (request.path.count("/") - 1) or "./"
+        base = _base(request)
 
         def rendered() -> bytes:
             return self._pages.get_template(template).render(base=base, **values()).encode()
@@ -229,6 +266,11 @@ class Dashboard:
     async def _json(self, request: web.Request, make: Callable[[], Any]) -> web.Response:
         body = await _dumped(make)
         return _tagged(request, body, _digest(body), JSON)
+
+
+def _base(request: web.Request) -> str:
+    """Relative, so that a proxy may serve the dashboard below a path of its own."""
+    return "../" * (request.path.count("/") - 1) or "./"
 
 
 async def _dumped(make: Callable[[], Any]) -> bytes:

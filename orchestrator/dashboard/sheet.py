@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from typing import Any
 
 import pandas as pd
@@ -25,7 +24,7 @@ def sheet_png(folder: StudyFolder, trial_id: str, row: dict[str, Any]) -> bytes 
         return None
     try:
         figure = traversal_sheet(path, pd.Series(row), most_latents=MOST_LATENTS)
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
+    except (OSError, ValueError, IndexError):
         raise SchemaError(f"{path}: pictures that cannot be read") from None
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")

@@ -9,13 +9,14 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from grids.load import Grid, load_grid
+from grids.load import Grid
 from grids.trial import GridError
 from orchestrator.dashboard.cells import Cells, ScoreChoice, cells_of, score_choices, states_of
 from orchestrator.dashboard.driver import Driver, DriverWatch
 from orchestrator.dashboard.unread import unread_line
 from orchestrator.errors import first_line
 from orchestrator.status import COLUMNS, Status, status_of
+from results.files import identity
 from results.hours import account
 from results.lease import LeaseHeld
 from results.schema import SCHEMAS, SchemaError
@@ -123,9 +124,8 @@ class WatchedStudy:
 
     def _read_grid(self) -> tuple[Grid, Cells]:
         """Read again only when the file was replaced: by a run with a grown grid."""
-        stat = self.folder.study_yaml.stat()
-        identity = stat.st_ino, stat.st_mtime_ns, stat.st_size
-        if self._grid is None or self._grid[0] != identity:
-            grid = load_grid(self.folder.study_yaml)
-            self._grid = identity, grid, cells_of(grid)
+        found = identity(self.folder.study_yaml)
+        if self._grid is None or self._grid[0] != found:
+            grid = self.folder.grid()
+            self._grid = found, grid, cells_of(grid)
         return self._grid[1:]

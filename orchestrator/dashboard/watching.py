@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from pathlib import Path
 
 from orchestrator.dashboard.study import WatchedStudy
-from results.store import StudyFolder
+from results.files import Location
+from results.store import StudyFolder, studies_in
 
 PAUSE_SECONDS = 2.0
 SHARE = 1 / 3
@@ -47,7 +47,7 @@ class Reader:
 class Studies:
     """The studies of an `--out` folder, or the one of a study's folder."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Location) -> None:
         self.root = root
         self.single = StudyFolder(root).manifest.exists()
         self._readers: dict[str, Reader] = {}
@@ -56,7 +56,7 @@ class Studies:
         """By name. Studies may come while we watch."""
         if self.single:
             return [self.root.name]
-        return sorted(manifest.parent.name for manifest in self.root.glob("*/manifest.json"))
+        return [folder.name for folder in studies_in(self.root)]
 
     def reader(self, name: str) -> Reader | None:
         """None for what is no name of a study here, whatever path it may spell."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from results.arrays import read_arrays
+from results.files import Location
 from results.report.studies import Studies
+from results.schema import SchemaError
 from results.store import PICTURES
 
 FRAME = 2
@@ -18,11 +21,27 @@ GREY = 90
 Image = npt.NDArray[np.uint8]
 
 
-def pictures_of(studies: Studies, trial_id: str) -> Path | None:
+def pictures_of(studies: Studies, trial_id: str) -> Location | None:
     """The trial's `pictures.npz`; None where it left none."""
     folder = studies.artifacts(trial_id)
     path = folder / PICTURES if folder is not None else None
     return path if path is not None and path.exists() else None
+
+
+def read_pictures(path: Location) -> dict[str, npt.NDArray[Any]]:
+    """uint8: `originals`, `reconstructions` [n, C, H, W], `traversals` [latents, steps, C, H, W].
+
+    FileNotFoundError; SchemaError where the file is damaged or holds anything else.
+    """
+    arrays = read_arrays(path, "originals", "reconstructions", "traversals")
+    image = arrays["originals"].shape[1:]
+    right = len(image) == 3 and image[0] in (1, 3) and min(image) > 0
+    right &= arrays["originals"].shape == arrays["reconstructions"].shape
+    right &= arrays["traversals"].ndim == 5 and arrays["traversals"].shape[2:] == image
+    right &= all(len(array) > 0 and array.dtype == np.uint8 for array in arrays.values())
+    if not right:
+        raise SchemaError(f"{path}: not pictures of a trial")
+    return arrays
 
 
 def tiled(images: npt.NDArray[np.uint8]) -> Image:
@@ -42,15 +61,14 @@ def kl_by_latent(trial: pd.Series) -> npt.NDArray[np.float64] | None:
     return None if found is None or np.isscalar(found) else np.asarray(found, dtype=np.float64)
 
 
-def traversal_sheet(path: Path, trial: pd.Series, *, most_latents: int | None = None) -> Figure:
+def traversal_sheet(path: Location, trial: pd.Series, *, most_latents: int | None = None) -> Figure:
     """A row a latent that goes from -3 to 3 while the others rest, by falling KL.
 
     `trial` is its row in the table; below the traversals stand originals and reconstructions.
     """
-    # Opened here: np.load leaves a file open that is no archive.
-    with path.open("rb") as file, np.load(file) as arrays:
-        traversals = arrays["traversals"]
-        originals, reconstructions = arrays["originals"], arrays["reconstructions"]
+    arrays = read_pictures(path)
+    traversals = arrays["traversals"]
+    originals, reconstructions = arrays["originals"], arrays["reconstructions"]
     kl_nats = kl_by_latent(trial)
     order = np.arange(len(traversals)) if kl_nats is None else np.argsort(-kl_nats, kind="stable")
     order = order[:most_latents]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 
-from grids.load import Grid, load_grid
+from grids.load import Grid
 from grids.measurement import Measurement
 from grids.trial import Trial
+from results.files import Location
 from results.schema import DISTANCES, SCHEMAS, TRIALS
 from results.store import StudyFolder
 from results.tables import Frames, load
@@ -44,7 +44,7 @@ class Studies:
         parameters = self.trials.drop(columns=["attempt_id"]).rename(columns={"seed": "trial_seed"})
         return scores.merge(parameters, on="trial_id")
 
-    def artifacts(self, trial_id: str) -> Path | None:
+    def artifacts(self, trial_id: str) -> Location | None:
         """The folder with the trial's arrays; None where no study has any."""
         for folder in self.folders:
             path = folder.artifacts(trial_id)
@@ -53,13 +53,13 @@ class Studies:
         return None
 
 
-def read_studies(roots: Sequence[Path], own_scores: dict[str, str]) -> Studies:
+def read_studies(roots: Sequence[Location], own_scores: dict[str, str]) -> Studies:
     """`own_scores` says which score is a metric's own value.
 
     Raises GridError or SchemaError where a folder is no study that this version can read.
     """
     folders = tuple(StudyFolder(root) for root in roots)
-    grids = tuple(load_grid(folder.study_yaml) for folder in folders)
+    grids = tuple(folder.grid() for folder in folders)
     frames = [load(root) for root in roots]
     metrics = dict.fromkeys(metric for grid in grids for metric in grid.evaluate.metrics)
     trials = _trials(grids, frames)

@@ -360,13 +360,13 @@ def test_every_is_about_what_is_trained_in_steps(load: Load) -> None:
         load(alone.replace("framework: beta_vae", "framework: ica").replace("conv64", "linear"))
 
 
-def test_more_than_a_million_trials_are_refused_by_counting(load: Load) -> None:
+def test_too_many_trials_are_refused_by_counting(load: Load) -> None:
     hundred_and_one = str(list(range(1, 102)))
     keys = ("latents", "batch_size", "dataset.spacing")
     grid = "".join(f"  {key}: {hundred_and_one}\n" for key in keys)
     text = GOOD.replace("  seed: [0, 1]\n", grid)
     with pytest.raises(
-        GridError, match=r":10:1: the grid has 1,030,301 trials; valid: at most 1,0"
+        GridError, match=r":10:1: the grid has 1,030,301 trials; valid: at most 100,000"
     ):
         load(text)
 

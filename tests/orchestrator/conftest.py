@@ -20,6 +20,7 @@ from orchestrator.cli import main
 from orchestrator.local import run_local
 from orchestrator.session import Session, study_session
 from results import load
+from results.files import Location
 from results.schema import KEYS, PROVENANCE
 from results.store import StudyFolder
 
@@ -28,14 +29,14 @@ Execute = Callable[[Session], None]
 
 def run_study(
     grid: Grid,
-    out: Path,
+    out: Location,
     execute: Execute = run_local,
     each: Callable[[Session], None] = lambda session: None,
 ) -> Session:
     with study_session(
         grid,
         StudyFolder(out / grid.study),
-        data=DataFolder(out / "data"),
+        data=DataFolder(Path(str(out)) / "data"),
         waiting=lambda line: None,
         each=each,
     ) as session:
@@ -43,7 +44,7 @@ def run_study(
     return session
 
 
-def answers(root: Path) -> dict[str, pd.DataFrame]:
+def answers(root: Location) -> dict[str, pd.DataFrame]:
     """The tables without how they came to be, in the order of their keys."""
     frames = load(root)
     return {
@@ -54,7 +55,7 @@ def answers(root: Path) -> dict[str, pd.DataFrame]:
     }
 
 
-def assert_same_answers(one: Path, other: Path) -> None:
+def assert_same_answers(one: Location, other: Location) -> None:
     ours, theirs = answers(one), answers(other)
     for table in ours:
         assert len(ours[table]) > 0, table
@@ -89,7 +90,7 @@ def run() -> Callable[..., Session]:
 
 
 @pytest.fixture
-def same() -> Callable[[Path, Path], None]:
+def same() -> Callable[[Location, Location], None]:
     return assert_same_answers
 
 

@@ -22,7 +22,7 @@ from tests.orchestrator.waiting import wait_for
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def start(grid: Path, out: Path, *options: str) -> subprocess.Popen[str]:
+def start(grid: Path, out: Path | str, *options: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "orchestrator", "run", str(grid), "--out", str(out), *options]
     return subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

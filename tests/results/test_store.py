@@ -88,7 +88,7 @@ def test_the_fence_is_looked_at_after_the_data_is_written(
         real(path)
         (folder.lease_dir / "000002.json").write_text("{}")
 
-    monkeypatch.setattr("results.store.sync", sync_slowly)
+    monkeypatch.setattr("results.files.sync", sync_slowly)
     with pytest.raises(Fenced):
         old.write(folder.manifest, b"spoiled")
     assert not folder.manifest.exists()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import tokenize
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from torch import Tensor
 from grids.data_folder import DataError, DataFolder
 
 FORMAT = 1
+# The header of an array is a Python literal, and these are what parsing one can raise.
+BAD_HEADER = (ValueError, TypeError, SyntaxError, tokenize.TokenError, RecursionError)
 COPIED_BYTES = 2**26  # at a time: what the host holds of a dataset on its way to a device
 
 
@@ -68,7 +71,7 @@ def read_prepared(data: DataFolder, name: str) -> Prepared:
         )
     except FileNotFoundError:
         raise DataError(f"{path.parent}: not prepared") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{path}: damaged ({error}); delete the folder and prepare again") from None
     _data_offset(found)
     return found
@@ -82,8 +85,9 @@ def _data_offset(prepared: Prepared) -> int:
             version = np.lib.format.read_magic(file)
             shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
             offset = file.tell()
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: {error}; delete the folder and prepare again") from None
+    except (OSError, *BAD_HEADER) as error:
+        found = " ".join(str(error).split())
+        raise DataError(f"{path}: {found}; delete the folder and prepare again") from None
     if version != (1, 0) or shape != expected or fortran or dtype != np.uint8:
         raise DataError(
             f"{path}: holds {dtype} {list(shape)}, expected uint8 {list(expected)}; "

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from results.analysis.embedding import embedded, extent
+from results.arrays import read_arrays
 from results.report.blocks import Block, Drawing, Missing
 from results.report.figures import colour, sheet
 from results.report.fil2021.runs import ALL_FACTORS, WITHOUT_SHAPE, Group
@@ -36,8 +37,8 @@ def codes_of(studies: Studies, trial_id: str) -> dict[str, npt.NDArray[np.float6
     folder = studies.artifacts(trial_id)
     if folder is None or not (folder / ARRAYS).exists():
         return {}
-    with np.load(folder / ARRAYS) as arrays:
-        return {n.removeprefix(ALONG): arrays[n] for n in arrays if n.startswith(ALONG)}
+    arrays = read_arrays(folder / ARRAYS)
+    return {n.removeprefix(ALONG): arrays[n] for n in arrays if n.startswith(ALONG)}
 
 
 def followed_factors(studies: Studies, trial_id: str, most: float) -> float:
@@ -48,8 +49,8 @@ def followed_factors(studies: Studies, trial_id: str, most: float) -> float:
     folder = studies.artifacts(trial_id)
     if folder is None or not (folder / ARRAYS).exists():
         return float("nan")
-    with np.load(folder / ARRAYS) as arrays:
-        return float((arrays["variance_ratios"].min(axis=1) <= most).sum())
+    ratios = read_arrays(folder / ARRAYS, "variance_ratios")["variance_ratios"]
+    return float((ratios.min(axis=1) <= most).sum())
 
 
 def extents(studies: Studies, group: Group) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from results.published import fil2021 as published
 from results.report.blocks import Block, Drawing, Missing, Table
 from results.report.figures import colour, marker, sheet
 from results.report.fil2021.runs import FID, LOSS, SAMPLE_FID, Group, accuracy
-from results.report.pictures import FRAME, pictures_of, tiled
+from results.report.pictures import FRAME, pictures_of, read_pictures, tiled
 from results.report.studies import Studies
 
 TERMS = {FID: "FID", LOSS: "reconstruction loss"}
@@ -145,10 +145,10 @@ def pictures(study: str, studies: Studies, mine: Sequence[Group]) -> list[Block]
         for setting in group.settings:
             for trial_id in group.trials.loc[group.trials["setting"] == setting, "trial_id"]:
                 if path := pictures_of(studies, trial_id):
-                    with np.load(path) as arrays:
-                        if not rows:
-                            rows, names = [arrays["originals"]], ["originals"]
-                        rows.append(arrays["reconstructions"])
+                    arrays = read_pictures(path)
+                    if not rows:
+                        rows, names = [arrays["originals"]], ["originals"]
+                    rows.append(arrays["reconstructions"])
                     names.append(setting)
                     break
         if rows:

@@ -20,6 +20,7 @@ from results.analysis.learning_order import (
     order_agreement,
     risen_at,
 )
+from results.arrays import read_arrays
 from results.published.burgess2017 import SEEN_NATS
 from results.report.blocks import Block, Drawing, Missing, Section, Table
 from results.report.figures import colour, sheet
@@ -107,8 +108,8 @@ def _variance_ratios(studies: Studies, trial_id: str) -> np.ndarray | None:
     folder = studies.artifacts(trial_id)
     if folder is None or not (folder / LATENTS).exists():
         return None
-    with np.load(folder / LATENTS) as arrays:
-        return np.asarray(arrays["variance_ratios"], dtype=np.float64)
+    arrays = read_arrays(folder / LATENTS, "variance_ratios")
+    return np.asarray(arrays["variance_ratios"], dtype=np.float64)
 
 
 def sections(found: list[Learning]) -> list[Section]:

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from grids.datasets import DATASETS, SONG_FACTORS, Song
 from results.analysis.selection import final_scores
+from results.arrays import read_arrays
 from results.report.blocks import Block, Drawing, Missing
 from results.report.figures import matrix
 from results.report.pictures import kl_by_latent, pictures_of, traversal_sheet
@@ -60,8 +61,7 @@ def _cell(studies: Studies, trial: pd.Series, name: str, cell: str) -> list[Bloc
     arrays = path.with_name(ARRAYS)
     if not arrays.exists():
         return [*blocks, Missing("Which factor each latent follows", "It takes a scored trial.")]
-    with np.load(arrays) as found:
-        ratios = found["variance_ratios"]
+    ratios = read_arrays(arrays, "variance_ratios")["variance_ratios"]
     kl_nats = kl_by_latent(trial)
     order = np.argsort(-kl_nats, kind="stable") if kl_nats is not None else np.arange(len(ratios.T))
     factors = _factor_names(str(trial["dataset"]))

@@ -1,0 +1,252 @@
+"""A study's place in an object store, as a path: `s3://bucket/runs/quickstart/manifest.json`.
+
+An object is put whole or not at all, and only if it is still what it was before the writer's fence
+was checked (`If-Match`, `If-None-Match`): of an answer that was lost, and of a writer that was
+held up and lost its lease meanwhile, no object can tell another story than its newest writer's.
+Credentials, region and endpoint are those of the environment (`AWS_ACCESS_KEY_ID`, `AWS_REGION`,
+`AWS_ENDPOINT_URL`, ...) or of the machine's role. What the network or the server gets wrong is
+tried again for `RETRY_SECONDS`, then an OSError.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import errno
+import functools
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+T = TypeVar("T")
+Identity = tuple[Any, ...]
+"""Changes whenever a file is replaced, or an object put."""
+
+SCHEMES = ("s3", "gs", "az")
+URL = re.compile(rf"(?P<root>(?:{'|'.join(SCHEMES)})://[^/]+)(?:/(?P<key>.*))?", re.DOTALL)
+RETRY_SECONDS = 180.0
+FIRST_SECONDS = 10.0
+PAUSE_SECONDS = 0.5
+MAX_REWRITES = 5
+MOST_DELETED = 1000
+
+
+@dataclass(frozen=True, order=True)
+class ObjectPath:
+    """An object, or what all objects below it begin with; like a pathlib.Path, as far as it goes.
+
+    Plain data: picklable. OSError where the store cannot be reached or refuses.
+    """
+
+    root: str
+    """Scheme and bucket: `s3://bucket`."""
+    key: str
+    """Without slashes at its ends; empty for the bucket itself."""
+
+    @classmethod
+    def parse(cls, url: str) -> ObjectPath | None:
+        """None if it is no URL of an object store. ValueError for a key with `.` or `..` in it."""
+        match = URL.fullmatch(url)
+        if match is None:
+            return None
+        key = (match["key"] or "").strip("/")
+        if any(part in ("", ".", "..") for part in key.split("/") if key):
+            raise ValueError(f"{url}: valid: names between single slashes, none of them . or ..")
+        return cls(match["root"], key)
+
+    def __str__(self) -> str:
+        return f"{self.root}/{self.key}" if self.key else self.root
+
+    def __fspath__(self) -> str:
+        raise TypeError(f"{self} is not a file of this machine")
+
+    def __truediv__(self, name: str) -> ObjectPath:
+        return ObjectPath(self.root, f"{self.key}/{name}" if self.key else name)
+
+    @property
+    def name(self) -> str:
+        return self.key.rpartition("/")[2]
+
+    @property
+    def parent(self) -> ObjectPath:
+        return ObjectPath(self.root, self.key.rpartition("/")[0])
+
+    def with_name(self, name: str) -> ObjectPath:
+        return self.parent / name
+
+    def absolute(self) -> ObjectPath:
+        return self
+
+    def resolve(self) -> ObjectPath:
+        return self
+
+    def exists(self) -> bool:
+        """Whether there is an object of this very name."""
+        return self.identity() is not None
+
+    def is_dir(self) -> bool:
+        """Whether it is a bucket, or there is an object below."""
+        return not self.key or self._whole(lambda: any(self._store.list(f"{self.key}/")))
+
+    def read_bytes(self) -> bytes:
+        """FileNotFoundError."""
+        return self._whole(lambda: bytes(self._store.get(self.key).bytes()))
+
+    def read_text(self, encoding: str = "utf-8") -> str:
+        return self.read_bytes().decode(encoding)
+
+    def unlink(self, missing_ok: bool = False) -> None:
+        """An absent object is deleted already, as far as a store tells."""
+        self._whole(lambda: self._store.delete(self.key))
+
+    def identity(self) -> Identity | None:
+        """None if there is no such object."""
+        try:
+            with self._errors():
+                return _identity(self._store.head(self.key))
+        except FileNotFoundError:
+            return None
+
+    def create(self, data: bytes) -> None:
+        """FileExistsError if there is another one: of two that create it, exactly one does."""
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+        try:
+            with self._errors():
+                self._store.put(self.key, data, mode="create", use_multipart=False)
+        except (AlreadyExistsError, PreconditionError):
+            if self.read_bytes() != data:  # else ours, of a try whose answer was lost
+                raise FileExistsError(errno.EEXIST, "exists", str(self)) from None
+
+    def replace(self, data: bytes, check: Callable[[], None]) -> None:
+        """Put `data` if nobody else puts the object between `check`, which may raise, and the end.
+
+        Where somebody does, it starts again with `check`.
+        """
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+        for _ in range(MAX_REWRITES):
+            known = self.identity()
+            check()
+            try:
+                with self._errors():
+                    self._store.put(self.key, data, mode=_only_if(known), use_multipart=False)
+                return
+            except (AlreadyExistsError, PreconditionError):
+                with contextlib.suppress(FileNotFoundError):
+                    if self.read_bytes() == data:  # ours, of a try whose answer was lost
+                        return
+        raise OSError(errno.EAGAIN, "written by another process again and again", str(self))
+
+    def below(self) -> list[str]:
+        """The name, from here, of every object below. One listing."""
+        start = f"{self.key}/" if self.key else ""
+        listed = self._whole(lambda: list(self._store.list(start, chunk_size=1000)))
+        return [found["path"][len(start) :] for chunk in listed for found in chunk]
+
+    def children(self) -> tuple[list[str], dict[str, Identity]]:
+        """Names of folders, and of objects with their identities, directly below. One listing."""
+        start = f"{self.key}/" if self.key else ""
+        found = self._whole(lambda: self._store.list_with_delimiter(start))
+        folders = [prefix.rpartition("/")[2] for prefix in found["common_prefixes"]]
+        return folders, {
+            each["path"].rpartition("/")[2]: _identity(each) for each in found["objects"]
+        }
+
+    def delete_below(self) -> None:
+        self.unlink_all([self / name for name in self.below()])
+
+    @staticmethod
+    def unlink_all(paths: Sequence[ObjectPath]) -> None:
+        """Of one bucket, in few requests, in this order."""
+        for first in range(0, len(paths), MOST_DELETED):
+            some = paths[first : first + MOST_DELETED]
+            keys = [path.key for path in some]
+            some[0]._whole(functools.partial(some[0]._store.delete, keys))
+
+    @property
+    def _store(self) -> ObjectStore:
+        return _store(self.root)
+
+    def reach(self) -> None:
+        """OSError, soon, where the store does not answer or refuses us."""
+        with self._errors():
+            _store(self.root, FIRST_SECONDS).list_with_delimiter(f"{self.key}/" if self.key else "")
+
+    def _whole(self, call: Callable[[], T]) -> T:
+        """The call's answer; it is called again where one breaks off, which the client does not."""
+        deadline = time.monotonic() + RETRY_SECONDS
+        while True:
+            try:
+                with self._errors():
+                    return call()
+            except OSError as error:
+                if error.errno != errno.EIO or time.monotonic() > deadline:
+                    raise
+                time.sleep(PAUSE_SECONDS)
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        """The store's errors as the OSErrors that a disk would raise, but for failed conditions."""
+        from obstore import exceptions
+
+        try:
+            yield
+        except (exceptions.AlreadyExistsError, exceptions.PreconditionError):
+            raise
+        except FileNotFoundError:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self)) from None
+        except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
+            raise PermissionError(errno.EACCES, _one_line(error), str(self)) from None
+        except exceptions.BaseError as error:
+            raise OSError(errno.EIO, _one_line(error), str(self)) from None
+
+
+def _identity(found: Mapping[str, Any]) -> Identity:
+    return found.get("e_tag"), found.get("version")
+
+
+def _only_if(known: Identity | None) -> Any:
+    """The condition of a put: that the object is still the known one, or none."""
+    if known is None:
+        return "create"
+    named = zip(("e_tag", "version"), known, strict=True)
+    return {name: value for name, value in named if value is not None}
+
+
+def _one_line(error: Exception) -> str:
+    """What the store said, without its page of XML and the debugging text around it."""
+    said = str(error).partition("\n")[0]
+    return " ".join(said.split())[:300]
+
+
+@functools.cache
+def _store(root: str, retry_seconds: float | None = None) -> ObjectStore:
+    """The client of a bucket, which all threads of this process share."""
+    from obstore.store import from_url
+
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
+    return from_url(
+        root,
+        client_options={
+            "allow_http": endpoint.startswith("http://"),
+            "connect_timeout": "10s",
+            "read_timeout": "30s",  # of a stalled connection: a large object may take long
+            "timeout": "10m",
+        },
+        retry_config={
+            "max_retries": 1000,
+            "retry_timeout": dt.timedelta(seconds=retry_seconds or RETRY_SECONDS),
+            "backoff": {
+                "init_backoff": dt.timedelta(seconds=0.1),
+                "max_backoff": dt.timedelta(seconds=10),
+                "base": 2,
+            },
+        },
+    )

@@ -1,0 +1,148 @@
+"""A study whose `--out` is in an object store: the same rows as on a disk, whatever it does."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from results import files, load
+from results.objects import ObjectPath
+from results.store import StudyFolder
+from tests.object_store import Proxy
+from tests.orchestrator.test_driver import finish, start
+from tests.orchestrator.waiting import wait_for
+
+FAULTS = ("error", "half", "lost", "slow", "down")
+WORK_FILES = {"checkpoints", "codes"}
+
+
+@pytest.fixture
+def out(bucket: str) -> ObjectPath:
+    found = ObjectPath.parse(f"{bucket}/runs")
+    assert found is not None
+    return found
+
+
+def folders_left(root: ObjectPath) -> set[str]:
+    return {name.partition("/")[0] for name in root.below()}
+
+
+def test_a_study_in_a_bucket_has_the_rows_of_one_on_a_disk_and_is_adopted_from_there(
+    tiny_grid: Any, tmp_path: Path, out: ObjectPath, run: Any, same: Any
+) -> None:
+    grid = tiny_grid(steps=6, every=3)
+    run(grid, out)
+    run(grid, tmp_path / "disk")
+    root = out / "tiny"
+    same(root, tmp_path / "disk" / "tiny")
+    assert not folders_left(root) & WORK_FILES
+    for trial in grid.trials:
+        theirs = tmp_path / "disk" / "tiny" / "models" / f"{trial.trial_id}.pt"
+        assert StudyFolder(root).weights(trial.trial_id).read_bytes() == theirs.read_bytes()
+        assert b"completed at step 6" in StudyFolder(root).log(trial.trial_id).read_bytes()
+    run(tiny_grid(study="twin", steps=6, every=3), out)
+    twin = load(out / "twin")
+    assert set(twin.trials["adopted_from"]) == {"tiny"} and twin.attempts.empty
+
+
+def test_the_commands_take_a_url(
+    tiny_grid: Any, tmp_path: Path, bucket: str, latentgrid: Any
+) -> None:
+    tiny_grid(seeds=[0])
+    grid, out, study = tmp_path / "tiny.yaml", f"{bucket}/runs", f"{bucket}/runs/tiny"
+    for arguments, said in (
+        (("plan", grid, "--out", out), "1"),
+        (("run", grid, "--out", out, "--local"), "1 of 1 trials completed"),
+        (("status", study), "1 of 1"),
+        (("export", study, "--csv", tmp_path / "csv"), "written"),
+        (("compact", study), "merged"),
+        (("report", study, "--out", tmp_path / "report"), "written"),
+        (("run", grid, "--out", out, "--local"), "1 of 1 trials completed"),
+    ):
+        ended = latentgrid(*arguments)
+        assert ended.returncode == 0 and said in ended.stdout + ended.stderr, ended
+    assert (tmp_path / "csv" / "trials.csv").exists()
+    trial_id = load(study).trials["trial_id"].iloc[0]
+    drawn = latentgrid("traversals", study, trial_id, "--out", tmp_path / "t.png")
+    assert drawn.returncode == 0 and (tmp_path / "t.png").exists(), drawn
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("s3://no-such-bucket-of-ours/runs", "no-such-bucket-of-ours"),
+        ("s3://b/../x", "valid: names"),
+    ],
+)
+def test_a_place_that_is_none_is_one_clear_line(
+    tiny_grid: Any, tmp_path: Path, bucket: str, latentgrid: Any, url: str, said: str
+) -> None:
+    tiny_grid()
+    ended = latentgrid("run", tmp_path / "tiny.yaml", "--out", url, "--local")
+    [line] = ended.stderr.strip().splitlines()
+    assert ended.returncode == 2 and said in line
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_store_that_fails_now_and_then_costs_no_row(
+    tiny_grid: Any,
+    tmp_path: Path,
+    out: ObjectPath,
+    proxy: Proxy,
+    run: Any,
+    same: Any,
+    fault: str,
+) -> None:
+    grid = tiny_grid(seeds=[0], steps=6, every=3)
+    proxy.suffer(fault, every=7)
+    run(grid, out)
+    proxy.suffer(None)
+    run(grid, tmp_path / "disk")
+    same(out / "tiny", tmp_path / "disk" / "tiny")
+    assert not folders_left(out / "tiny") & WORK_FILES
+    assert set(load(out / "tiny").attempts["outcome"]) == {"completed"}
+
+
+@pytest.mark.slow
+def test_a_store_that_is_away_for_30_seconds_costs_time_and_no_attempt(
+    tiny_grid: Any, tmp_path: Path, out: ObjectPath, proxy: Proxy, run: Any, same: Any
+) -> None:
+    grid = tiny_grid(seeds=[0], steps=400, every=100)
+
+    def outage() -> None:
+        wait_for(lambda: files.names(StudyFolder(out / "tiny").rows_dir("curves")))
+        proxy.suffer("down")
+        time.sleep(30)
+        proxy.suffer(None)
+
+    away = threading.Thread(target=outage)
+    away.start()
+    run(grid, out)
+    away.join()
+    run(grid, tmp_path / "disk")
+    same(out / "tiny", tmp_path / "disk" / "tiny")
+    assert set(load(out / "tiny").attempts["outcome"]) == {"completed"}
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_a_sigkilled_driver_of_a_study_in_a_bucket_loses_nothing_but_the_attempt(
+    tiny_grid: Any, tmp_path: Path, out: ObjectPath, run: Any, same: Any
+) -> None:
+    tiny_grid(steps=400, every=100)
+    root = out / "tiny"
+    first = start(tmp_path / "tiny.yaml", str(out))
+    wait_for(lambda: files.names(StudyFolder(root).rows_dir("curves")))
+    first.kill()
+    first.communicate()
+    code, text = finish(start(tmp_path / "tiny.yaml", str(out)))
+    assert code == 0, text
+    run(tiny_grid(steps=400, every=100), tmp_path / "disk")
+    same(root, tmp_path / "disk" / "tiny")
+    attempts = load(root).attempts
+    assert set(attempts[attempts["outcome"] == "lost"]["epoch"]) == {1}
+    assert not folders_left(root) & WORK_FILES
