@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -122,13 +123,9 @@ class Configuration:
         return row
 
 
-_FIELDS: dict[type, tuple[dataclasses.Field[Any], ...]] = {}  # looked up slowly, trials are many
-
-
-def _fields(cls: type[Configuration]) -> tuple[dataclasses.Field[Any], ...]:
-    if cls not in _FIELDS:
-        _FIELDS[cls] = dataclasses.fields(cls)
-    return _FIELDS[cls]
+_fields: Callable[[Any], tuple[dataclasses.Field[Any], ...]] = functools.cache(
+    dataclasses.fields  # which sorts them out anew at every call, and trials are many
+)
 
 
 def canonical_json(value: Any) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import results
-from results import curves, merge
+from results import curves, merge, records
 from results.lease import Fenced, acquire
 from results.ledger import Attempt, new_attempt_id
 from results.schema import SCHEMAS, SchemaError
@@ -123,13 +123,13 @@ def test_what_a_table_holds_is_not_read_again_from_its_records(
     finish(folder, "b")
     everything = load(folder.root)
     opened: list[Path] = []
-    real = Path.read_bytes
+    real = records.content_of
 
     def counted(path: Path) -> bytes:
         opened.append(path)
         return real(path)
 
-    monkeypatch.setattr(Path, "read_bytes", counted)
+    monkeypatch.setattr(records, "content_of", counted)
     reader = Tables(folder)
     for _ in range(2):
         reader.refresh()
