@@ -21,6 +21,7 @@ from grids.data_folder import DataFolder
 from grids.load import Grid
 from orchestrator import adopt, data_check, machine, manifest
 from orchestrator.scoring import ScoringQueue
+from orchestrator.status import COLUMNS
 from orchestrator.tries import Tries, last_line
 from orchestrator.work import Unit, cells_of, missing_units
 from results import lease as leases
@@ -192,10 +193,10 @@ class Session:
             logger.warning("cannot clear what killed processes have left: %s", trouble)
 
     def frames(self) -> Frames:
-        """The tables as of now, curves left out."""
+        """The tables as of now: what a status is made of."""
         with self._tables_lock:
             self.tables.refresh()
-            return self.tables.frames(with_curves=False)
+            return self.tables.frames(with_curves=False, columns=COLUMNS)
 
     def keep_publishing(self, done: threading.Event, each: Callable[[], None]) -> None:
         """The keeper thread: publishes, checks the budget, redraws the progress."""

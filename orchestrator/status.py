@@ -22,6 +22,11 @@ from results.hours import account, by_stage
 from results.store import StudyFolder
 from results.tables import Frames, load
 
+COLUMNS = {
+    "trials": ["trial_id", "status", "error", "attempt_id"],
+    "scores": [*SCORE_KEY_COLUMNS, "attempt_id"],
+}
+"""Of trials and scores what a status is made of: a large study has a million scores."""
 MOST_COLUMNS = 3
 """Of parameters in a table of scores, for a terminal of 80 columns."""
 
@@ -68,9 +73,13 @@ class Status:
 
 
 def read_status(root: Location) -> tuple[Status, Grid, Frames]:
-    """Raises GridError or SchemaError where the folder is no study that this version can read."""
+    """The frames have what is shown of a study.
+
+    Raises GridError or SchemaError where the folder is no study that this version can read.
+    """
     grid = StudyFolder(root).grid()
-    frames = load(root, with_curves=False)
+    columns = {**COLUMNS, "scores": [*COLUMNS["scores"], "score", "value"]}
+    frames = load(root, with_curves=False, columns=columns)
     return status_of(grid, frames, StudyFolder(root).checkpoint_steps()), grid, frames
 
 

@@ -7,7 +7,7 @@ sees a whole table at every moment. `load` sees more: what is recorded but not p
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -106,9 +106,17 @@ class Tables:
                     publishing.rewrite(self.folder.table(table), temporary, state[table])
                 self._published(table)
 
-    def frames(self, *, with_curves: bool = True) -> Frames:
-        """The tables as of the last refresh, published or not; curves, if wanted, as of now."""
-        state = self._state()
+    def frames(
+        self, *, with_curves: bool = True, columns: Mapping[str, Sequence[str]] | None = None
+    ) -> Frames:
+        """The tables as of the last refresh, published or not; curves, if wanted, as of now.
+
+        `columns` are those wanted of a table, where not all are.
+        """
+        state = {
+            table: rows.select((columns or {}).get(table, rows.column_names))
+            for table, rows in self._state().items()
+        }
         curve_rows = curves.read(self.folder) if with_curves else SCHEMAS["curves"].empty_table()
         return Frames(
             trials=state["trials"].to_pandas(),
@@ -279,16 +287,22 @@ def _records_of(table: str, rows: pa.Table) -> set[str]:
     return set(map(trial_record_name, *names))
 
 
-def load(study: Location | str, *, with_curves: bool = True) -> Frames:
+def load(
+    study: Location | str,
+    *,
+    with_curves: bool = True,
+    columns: Mapping[str, Sequence[str]] | None = None,
+) -> Frames:
     """The tables of the study in this folder, at this moment: published or not yet.
 
-    Needs no lease. SchemaError for a study that is newer than this code, or damaged.
+    `columns` are those wanted of a table, where not all are. Needs no lease. SchemaError for a
+    study that is newer than this code, or damaged.
     """
     folder = StudyFolder(location(study))
     folder.check()
     tables = Tables(folder)
     tables.refresh()
-    return tables.frames(with_curves=with_curves)
+    return tables.frames(with_curves=with_curves, columns=columns)
 
 
 def compact(folder: StudyFolder) -> int:

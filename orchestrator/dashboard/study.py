@@ -15,16 +15,13 @@ from orchestrator.dashboard.cells import Cells, ScoreChoice, cells_of, score_cho
 from orchestrator.dashboard.driver import Driver, DriverWatch
 from orchestrator.dashboard.unread import unread_line
 from orchestrator.errors import first_line
-from orchestrator.status import Status, status_of
+from orchestrator.status import COLUMNS, Status, status_of
 from results.files import identity
 from results.hours import account
 from results.lease import LeaseHeld
 from results.schema import SCHEMAS, SchemaError
 from results.store import StudyFolder
 from results.tables import HELD, Frames, Tables
-
-OF_TRIALS = ["trial_id", "status", "error", "attempt_id"]
-OF_SCORES = ["trial_id", "step", "representation", "metric", "size", "seed", "attempt_id"]
 
 
 @dataclass(frozen=True)
@@ -92,9 +89,9 @@ class WatchedStudy:
             return problem
         trials, scores, attempts = tables
         frames = Frames(
-            trials=trials.select(OF_TRIALS).to_pandas(),
+            trials=trials.select(COLUMNS["trials"]).to_pandas(),
             curves=SCHEMAS["curves"].empty_table().to_pandas(),
-            scores=scores.select(OF_SCORES).to_pandas(),
+            scores=scores.select(COLUMNS["scores"]).to_pandas(),
             attempts=attempts.to_pandas(),
         )
         accounted = account(frames.attempts, frames.trials, frames.scores)

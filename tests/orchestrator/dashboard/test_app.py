@@ -136,8 +136,13 @@ def test_in_a_folder_that_is_being_copied_the_file_is_named_and_the_rest_is_show
         answers = ask(out, *paths, "/metrics")
         assert {answer.status for answer in answers} == {200}, file
         named = [answer for answer in answers if file.name in answer.text]
-        assert named, file
         states = answers[2].json["states"]
+        # What a table holds is not read from the files that it was made of.
+        held = "trials" in file.parts or "scores" in file.parts or ".close." in file.name
+        if published and held:
+            assert states == "cdfrw", file
+        else:
+            assert named, file
         assert sum(a != b for a, b in zip(states, "cdfrw", strict=True)) <= 1, file
 
 
