@@ -486,6 +486,15 @@ def export(
         _say(f"written: {export_tensorboard(frames, tensorboard):,} runs below {tensorboard}")
 
 
+@app.command(epilog="Example: latentgrid environment runs/quickstart > constraints.txt")
+def environment(study_dir: StudyDir) -> None:
+    """Print what was installed when a study last ran, as a constraints file for pip."""
+    from orchestrator.manifest import constraints
+
+    _check_study(study_dir)
+    typer.echo(constraints(StudyFolder(study_dir.absolute())), nl=False)
+
+
 @app.command(epilog="Example: latentgrid compact runs/quickstart")
 def compact(study_dir: StudyDir) -> None:
     """Merge a finished study's many small files into its tables; readers notice nothing."""

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from results.files import open_file
 from results.schema import SchemaError
 
 MOST_BYTES = 2**30
@@ -41,13 +42,14 @@ def read_arrays(path: Path, *names: str) -> dict[str, npt.NDArray[Any]]:
     FileNotFoundError; SchemaError, in one line, where it is damaged, lacks one, or holds more than
     1 GiB.
     """
-    with open(path, "rb") as file:
-        try:
-            with zipfile.ZipFile(file) as archive:
-                arrays = _read(archive)
-        except (*DAMAGED, OSError) as error:  # OSError: a seek to before the file's start
-            said = " ".join(str(error).split()) or type(error).__name__
-            raise SchemaError(f"{path}: not a whole .npz file ({said})") from None
+    try:
+        with open_file(path) as file, zipfile.ZipFile(file) as archive:
+            arrays = _read(archive)
+    except FileNotFoundError:
+        raise
+    except (*DAMAGED, OSError) as error:  # OSError: a seek to before the file's start
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise SchemaError(f"{path}: not a whole .npz file ({said})") from None
     for name in names:
         if name not in arrays:
             raise SchemaError(f"{path}: no array {name}")

@@ -14,6 +14,7 @@ import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 
 @contextlib.contextmanager
@@ -68,25 +69,33 @@ def is_regular(path: Path) -> bool:
         return False
 
 
-def read_small(path: Path, at_most: int) -> bytes:
-    """The content of a file that holds at most so many bytes.
+@contextlib.contextmanager
+def open_file(path: Path, *, links: bool = True) -> Iterator[BinaryIO]:
+    """The file, to read; a pipe, which would be waited for, or a device is a ValueError.
 
-    ValueError for a larger one, and for what is no file: a link could show what lies elsewhere, a
-    pipe would be waited for. OSError where it cannot be opened.
+    So is a link without `links`, as what it leads to lies elsewhere. OSError where it cannot be
+    opened.
     """
+
+    def opened(name: str, flags: int) -> int:
+        return os.open(name, flags | os.O_NONBLOCK | (0 if links else os.O_NOFOLLOW))
+
     try:
-        with open(path, "rb", opener=_open_no_link) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise ValueError("a pipe or device")
-            content = file.read(at_most + 1)
+        file = open(path, "rb", opener=opened)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise ValueError("a link") from None
         raise
+    with file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError("a pipe or device")
+        yield file
+
+
+def read_small(path: Path, at_most: int) -> bytes:
+    """The content of a file, no link, that holds at most so many bytes; else ValueError."""
+    with open_file(path, links=False) as file:
+        content = file.read(at_most + 1)
     if len(content) > at_most:
         raise ValueError(f"more than {at_most:,} bytes")
     return content
-
-
-def _open_no_link(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)

@@ -5,15 +5,17 @@ Checked, so that a newer, damaged or foreign file is one clear line.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from results.files import open_file
 from results.schema import SCHEMA_VERSION, SCHEMAS, VERSION_KEY, SchemaError
 
 if TYPE_CHECKING:
@@ -39,16 +41,14 @@ def open_table(folder: StudyFolder, table: str) -> Iterator[pq.ParquetFile | Non
     newer than this code, damaged, too large, or not ours; also for damage found while reading.
     """
     path = folder.table(table)
-    try:
-        file = open(path, "rb")
-    except FileNotFoundError:
+    if not path.exists():
         if folder.compacted.exists():
             raise SchemaError(
                 f"{path}: missing, and the study was compacted: restore the file from a copy"
-            ) from None
+            )
         yield None
         return
-    with file:
+    with _opened(path) as file:
         try:
             footer = pq.read_metadata(file)
             _check_size(path, footer)
@@ -61,12 +61,22 @@ def open_table(folder: StudyFolder, table: str) -> Iterator[pq.ParquetFile | Non
             )
             _check(path, table, parquet.schema_arrow)
             yield parquet
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # the disk's error, not the file's
             raise SchemaError(
                 f"{path}: damaged, or not a Parquet file; {_remedy(folder)}"
             ) from error
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(open_file(path))
+        except ValueError as error:
+            raise SchemaError(f"{path}: {error}, not a Parquet file; move it away") from None
+        yield file
 
 
 def read_table(
@@ -104,6 +114,8 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
 def _unpacked(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
     if not pa.types.is_dictionary(column.type):
         return column
+    for chunk in column.chunks:
+        chunk.dictionary.validate(full=True)  # that texts are texts
     lengths = (pc.take(pc.binary_length(c.dictionary), c.indices) for c in column.chunks)
     size = sum(pc.sum(pc.cast(of, pa.int64())).as_py() or 0 for of in lengths)
     if size > MOST_TEXT_BYTES:
