@@ -62,6 +62,9 @@ def main() -> None:
         _say(one_line(f"latentgrid: {error.filename}: {error.strerror}"))
         sys.exit(Exit.WRONG_INPUT)
     except OSError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+            _say(one_line(f"latentgrid: {error.filename}: {error.strerror}"))
+            sys.exit(Exit.WRONG_INPUT)
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             raise
         typer.echo(f"latentgrid: {error.filename or 'writing'}: {error.strerror}", err=True)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
+
+from results.files import is_regular
 
 MAX_BYTES = 1 << 20
 
@@ -14,6 +17,8 @@ class TrialLog:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
+        if os.path.lexists(path) and not is_regular(path):  # a link leads elsewhere, a pipe waits
+            path.unlink()
 
     def write(self, text: str) -> None:
         stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
