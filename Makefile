@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: quickstart test test-all check install clean
+.PHONY: quickstart test test-all check audit fuzz install clean
 .DEFAULT_GOAL := quickstart
 
 quickstart: .venv/installed
@@ -18,6 +18,15 @@ check: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(MAKE) --no-print-directory audit
+
+# Known weaknesses of what is pinned; where nobody says what is known, a note and no failure.
+audit: .venv/installed
+	$(BIN)/python .ci/audit.py constraints.txt
+
+# Readers of files and the dashboard, with damaged bytes, led by coverage too.
+fuzz: .venv/installed
+	$(BIN)/python -m pytest -q tests/fuzz
 
 install: .venv/installed
 

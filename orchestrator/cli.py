@@ -67,6 +67,9 @@ def main() -> None:
         _say(one_line(f"latentgrid: {error.filename}: {error.strerror}"))
         sys.exit(Exit.WRONG_INPUT)
     except OSError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+            _say(one_line(f"latentgrid: {error.filename}: {error.strerror}"))
+            sys.exit(Exit.WRONG_INPUT)
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO):
             raise
         _say(one_line(f"latentgrid: {error.filename or 'writing'}: {error.strerror}"))
@@ -494,6 +497,14 @@ def export(
             _say(f"written: {path}")
     if tensorboard is not None:
         _say(f"written: {export_tensorboard(frames, tensorboard):,} runs below {tensorboard}")
+
+
+@app.command(epilog="Example: latentgrid environment runs/quickstart > constraints.txt")
+def environment(study_dir: StudyDir) -> None:
+    """Print what was installed when a study last ran, as a constraints file for pip."""
+    from orchestrator.manifest import constraints
+
+    typer.echo(constraints(StudyFolder(_study(study_dir))), nl=False)
 
 
 @app.command(epilog="Example: latentgrid compact runs/quickstart")

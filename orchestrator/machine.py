@@ -69,6 +69,13 @@ def versions() -> dict[str, str]:
 
 
 @functools.cache
+def distributions() -> dict[str, str]:
+    """Everything that is installed, by name, with versions: what `pip freeze` would say."""
+    found = {d.metadata["Name"]: d.version for d in metadata.distributions()}
+    return dict(sorted(found.items(), key=lambda item: item[0].lower()))
+
+
+@functools.cache
 def code_version() -> str:
     """The git commit of this source tree (`+dirty` if changed), else the package version."""
     if told := os.environ.get(COMMIT_VARIABLE):

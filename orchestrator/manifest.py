@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import platform
+import re
 from typing import Any
 
+from grids.document import one_line
 from grids.load import Grid
 from metrics import METRICS
 from orchestrator import machine
@@ -18,12 +21,14 @@ def write(folder: StudyFolder, grid: Grid, fingerprints: dict[str, str], code_ve
     """Written at the start of every run; the manifest last, since its presence means a study.
 
     `runs` has an entry wherever the code or a library changed: from which epoch on which versions
-    made the rows. An attempt has its epoch, and a row its attempt.
+    made the rows, and all that was installed then. An attempt has its epoch, a row its attempt.
     """
     made_by = {"code_version": code_version, "versions": machine.versions()}
     runs = _runs(folder)
     if not runs or {key: runs[-1].get(key) for key in made_by} != made_by:
-        runs.append({"from_epoch": folder.epoch, "at": utc_now().isoformat(), **made_by})
+        environment = {"platform": platform.platform(), "distributions": machine.distributions()}
+        began = {"from_epoch": folder.epoch, "at": utc_now().isoformat()}
+        runs.append({**began, **made_by, "environment": environment})
     content = {
         "schema_version": SCHEMA_VERSION,
         "study": grid.study,
@@ -53,3 +58,29 @@ def _runs(folder: StudyFolder) -> list[dict[str, Any]]:
     if not isinstance(found, list) or not all(isinstance(run, dict) for run in found):
         raise SchemaError(f"{path}: runs are damaged; move it away and run again")
     return found
+
+
+def constraints(folder: StudyFolder) -> str:
+    """A constraints file for pip with all that was installed when the study last ran.
+
+    SchemaError where the manifest is damaged, or does not say.
+    """
+    runs = _runs(folder)
+    try:
+        last = runs[-1]
+        lines = [f"{name}=={version}" for name, version in _installed(last)]
+        code, python = last["code_version"], last["versions"]["python"]
+        where = last["environment"]["platform"]
+    except (LookupError, TypeError, AttributeError):
+        raise SchemaError(f"{folder.manifest}: does not say what was installed") from None
+    head = f"# study {folder.name}: latentgrid {code}, Python {python}, {where}"
+    return "\n".join([one_line(head), *lines, ""])
+
+
+def _installed(run: dict[str, Any]) -> list[tuple[str, str]]:
+    """All but latentgrid itself, which is the code. LookupError, AttributeError."""
+    found = run["environment"]["distributions"].items()
+    for item in found:  # pip would take a line that begins with -r for an option
+        if not all(isinstance(word, str) and re.fullmatch(r"\w[\w.+!-]*", word) for word in item):
+            raise LookupError(item)
+    return [(name, version) for name, version in found if name != "latentgrid"]

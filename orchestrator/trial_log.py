@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from datetime import UTC, datetime
 
-from results.files import Location, atomic_write
+from results.files import Location, atomic_write, is_regular
 from results.objects import ObjectPath
 
 MAX_BYTES = 1 << 20
@@ -24,8 +25,10 @@ class TrialLog:
         with contextlib.suppress(OSError):
             if isinstance(path, ObjectPath):
                 self._put = path.read_bytes()
-            else:
-                path.parent.mkdir(parents=True, exist_ok=True)
+                return
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if os.path.lexists(path) and not is_regular(path):  # a link, or a pipe that waits
+                path.unlink()
 
     def write(self, text: str) -> None:
         stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -41,13 +41,14 @@ def read_arrays(path: Location, *names: str) -> dict[str, npt.NDArray[Any]]:
     FileNotFoundError; SchemaError, in one line, where it is damaged, lacks one, or holds more than
     1 GiB.
     """
-    with reading(path) as file:
-        try:
-            with zipfile.ZipFile(file) as archive:
-                arrays = _read(archive)
-        except (*DAMAGED, OSError) as error:  # OSError: a seek to before the file's start
-            said = " ".join(str(error).split()) or type(error).__name__
-            raise SchemaError(f"{path}: not a whole .npz file ({said})") from None
+    try:
+        with reading(path) as file, zipfile.ZipFile(file) as archive:
+            arrays = _read(archive)
+    except FileNotFoundError:
+        raise
+    except (*DAMAGED, OSError) as error:  # OSError: a seek to before the file's start
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise SchemaError(f"{path}: not a whole .npz file ({said})") from None
     for name in names:
         if name not in arrays:
             raise SchemaError(f"{path}: no array {name}")

@@ -127,19 +127,41 @@ def create(path: Location, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def reading(path: Location) -> Iterator[BinaryIO]:
-    """The file as it is now, for reading in any order, whoever replaces it meanwhile.
+def reading(path: Location, *, links: bool = True) -> Iterator[BinaryIO]:
+    """The file as it is now, to read in any order, whoever replaces it meanwhile.
 
-    FileNotFoundError.
+    A pipe, which would be waited for, or a device is a ValueError. So is a link without `links`, as
+    what it leads to lies elsewhere. FileNotFoundError, OSError where it cannot be opened.
     """
-    if isinstance(path, Path):
-        with open(path, "rb") as file:
-            yield file
+    if isinstance(path, ObjectPath):
+        with tempfile.TemporaryFile(prefix="latentgrid-") as copy:
+            copy.write(path.read_bytes())
+            copy.seek(0)
+            yield copy
         return
-    with tempfile.TemporaryFile(prefix="latentgrid-") as copy:
-        copy.write(path.read_bytes())
-        copy.seek(0)
-        yield copy
+
+    def opened(name: str, flags: int) -> int:
+        return os.open(name, flags | os.O_NONBLOCK | (0 if links else os.O_NOFOLLOW))
+
+    try:
+        file = open(path, "rb", opener=opened)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise ValueError("a link") from None
+        raise
+    with file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError("a pipe or device")
+        yield file
+
+
+def read_small(path: Location, at_most: int) -> bytes:
+    """The content of a file, no link, that holds at most so many bytes; else ValueError."""
+    with reading(path, links=False) as file:
+        content = file.read(at_most + 1)
+    if len(content) > at_most:
+        raise ValueError(f"more than {at_most:,} bytes")
+    return content
 
 
 @contextlib.contextmanager
@@ -253,30 +275,3 @@ def is_regular(path: Location) -> bool:
         return stat.S_ISREG(path.lstat().st_mode)
     except FileNotFoundError:
         return False
-
-
-def read_small(path: Location, at_most: int) -> bytes:
-    """The content of a file that holds at most so many bytes.
-
-    ValueError for a larger one, and for what is no file: a link could show what lies elsewhere, a
-    pipe would be waited for. OSError where it cannot be opened.
-    """
-    if isinstance(path, ObjectPath):
-        content = path.read_bytes()
-    else:
-        try:
-            with open(path, "rb", opener=_open_no_link) as file:
-                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                    raise ValueError("a pipe or device")
-                content = file.read(at_most + 1)
-        except OSError as error:
-            if error.errno == errno.ELOOP:
-                raise ValueError("a link") from None
-            raise
-    if len(content) > at_most:
-        raise ValueError(f"more than {at_most:,} bytes")
-    return content
-
-
-def _open_no_link(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)

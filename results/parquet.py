@@ -13,8 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from results import files
-from results.files import Location
+from results.files import Location, reading
 from results.schema import SCHEMA_VERSION, SCHEMAS, VERSION_KEY, SchemaError
 
 if TYPE_CHECKING:
@@ -42,7 +41,9 @@ def open_table(folder: StudyFolder, table: str) -> Iterator[pq.ParquetFile | Non
     path = folder.table(table)
     with contextlib.ExitStack() as stack:
         try:
-            file = stack.enter_context(files.reading(path))
+            file = stack.enter_context(reading(path))
+        except ValueError as error:
+            raise SchemaError(f"{path}: {error}, not a Parquet file; move it away") from None
         except FileNotFoundError:
             if folder.compacted.exists():
                 raise SchemaError(
@@ -62,7 +63,7 @@ def open_table(folder: StudyFolder, table: str) -> Iterator[pq.ParquetFile | Non
             )
             _check(path, table, parquet.schema_arrow)
             yield parquet
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # the disk's error, not the file's
             raise SchemaError(
@@ -105,6 +106,8 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
 def _unpacked(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
     if not pa.types.is_dictionary(column.type):
         return column
+    for chunk in column.chunks:
+        chunk.dictionary.validate(full=True)  # that texts are texts
     lengths = (pc.take(pc.binary_length(c.dictionary), c.indices) for c in column.chunks)
     size = sum(pc.sum(pc.cast(of, pa.int64())).as_py() or 0 for of in lengths)
     if size > MOST_TEXT_BYTES:

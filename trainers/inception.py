@@ -261,7 +261,7 @@ def read_inception(path: Path, device: torch.device) -> Inception:
     except OSError as error:
         raise InceptionError(f"{path}: {error.strerror}; {expected()}") from None
     except Exception as error:  # whatever a file that is something else makes torch raise
-        reason = str(error).strip().splitlines()[0]
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise InceptionError(f"{path}: not these weights ({reason}); {expected()}") from None
     return network.to(device)
 

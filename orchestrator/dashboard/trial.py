@@ -16,7 +16,7 @@ from orchestrator.dashboard.study import Snapshot
 from orchestrator.dashboard.unread import or_unread
 from orchestrator.show import duration
 from results.distances import read_distances
-from results.files import is_regular, reading
+from results.files import reading
 from results.store import PICTURES, StudyFolder
 
 LOG_BYTES = 32 * 1024
@@ -70,15 +70,12 @@ def row_of(snapshot: Snapshot, trial_id: str) -> dict[str, Any]:
 
 def log_tail(folder: StudyFolder, trial_id: str) -> str | None:
     """The last lines of the trial's log, None where it has none."""
-    path = folder.log(trial_id)
-    if not is_regular(path):  # a link may lead to any file, and this one is shown
-        return None
     try:
-        with reading(path) as file:
+        with reading(folder.log(trial_id), links=False) as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - LOG_BYTES))
             tail = file.read().decode(errors="replace")
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # a link could lead to any file, and this one is shown
         return None
     return tail if size <= LOG_BYTES else "…\n" + tail.partition("\n")[2]
 

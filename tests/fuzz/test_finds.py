@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from grids.load import load_grid
 from grids.trial import GridError
@@ -25,6 +26,7 @@ from orchestrator import checkpoints, manifest
 from orchestrator.adopt import adopt
 from orchestrator.dashboard.trial import log_tail
 from orchestrator.terminal import Terminal
+from orchestrator.trial_log import TrialLog
 from results import curves, lease, parquet
 from results.arrays import read_arrays
 from results.export import export_tensorboard
@@ -33,8 +35,11 @@ from results.records import encode
 from results.schema import SCHEMAS, SchemaError
 from results.store import StudyFolder
 from results.tables import Tables, load
-from tests.fuzz.study import RECORDED, make_study, saved
+from tests.fuzz.study import GRID, RECORDED, make_study, saved
 from tests.orchestrator.conftest import command
+from trainers.datasets.originals.dsprites import DSpritesNpz
+from trainers.datasets.source import SourceError
+from trainers.inception import InceptionError, read_inception
 
 DEEP = b"[" * 100_000
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -215,6 +220,76 @@ def test_compacting_deletes_below_its_study_alone(study: StudyFolder, elsewhere:
     Tables(study).compact()
 
 
+def test_a_log_is_written_through_no_link(study: StudyFolder, elsewhere: Path) -> None:
+    trial_id = load_grid(study.study_yaml).trials[0].trial_id
+    for place in (lambda path: path.symlink_to(elsewhere / "precious.json"), os.mkfifo):
+        study.log(trial_id).unlink()
+        place(study.log(trial_id))
+        TrialLog(study.log(trial_id)).write("ours")
+        assert study.log(trial_id).read_text().endswith("ours\n")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("../x", "..", ".", ".x", "/tmp/x", "a/b", "a/../../b", "x" * 101, "", " ", "a b", "-/x"),
+        *(
+            "a\\0b",
+            "a\\nb",
+            "x\\n",
+            "\u2024\u2024/x",
+            "\uff0e\uff0e",
+            "\u202egnp",
+            "\u0430",
+            "~",
+            "$HOME",
+            "%2e",
+        ),
+    ],
+)
+def test_a_study_has_no_name_that_leads_out(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "grid.yaml"
+    path.write_text(GRID.replace("study: small", f'study: "{name}"'), encoding="utf-8")
+    with pytest.raises(GridError, match="study is") as refusal:
+        load_grid(path)
+    one_line_of(refusal)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("name: xysquares", 'name: "../../x"'),
+        ("metrics: [mig]", 'metrics: ["../../x"]'),
+        ("beta_vae", '"/tmp/x"'),
+        ("conv64", '"conv64\\0"'),
+    ],
+)
+def test_nothing_else_of_a_grid_is_a_path(tmp_path: Path, old: str, new: str) -> None:
+    path = tmp_path / "grid.yaml"
+    path.write_text(GRID.replace(old, new))
+    with pytest.raises(GridError, match="; .*valid: ") as refusal:
+        load_grid(path)
+    one_line_of(refusal)
+
+
+@pytest.mark.parametrize("given", ["../../x", "/tmp/x", "", "a\0b", "x" * 5000, "%2e%2e", "."])
+def test_a_trial_that_is_asked_for_leads_nowhere(
+    study: StudyFolder, elsewhere: Path, given: str
+) -> None:
+    before = sorted(study.out.rglob("*"))
+    done = command("traversals", study.root, given)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
+    assert sorted(study.out.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["../../x", "/tmp/x", "x\0", "x" * 5000])
+def test_a_dataset_that_is_asked_for_leads_nowhere(tmp_path: Path, name: str) -> None:
+    for verb in ("fetch", "prepare"):
+        done = command("data", verb, name, "--data-dir", tmp_path / "data")
+        assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
+    assert not (tmp_path / "data").exists()
+
+
 # --- what is no file, and what is too much of one
 
 
@@ -382,6 +457,37 @@ def test_what_is_shown_is_text(capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().out
     assert "[/tmp] " in shown and "[red]x :smile:" in shown and "\x1b" not in shown
     assert "ünï\nb" in shown
+
+
+@pytest.mark.parametrize("table", ["trials", "scores", "curves", "attempts"])
+def test_a_table_that_is_a_pipe_is_not_waited_for(study: StudyFolder, table: str) -> None:
+    study.table(table).unlink()
+    os.mkfifo(study.table(table))
+    with pytest.raises(SchemaError, match="a pipe or device") as refusal:
+        load(study.root)
+    one_line_of(refusal)
+
+
+def test_a_table_whose_names_are_no_text(study: StudyFolder) -> None:
+    path = study.table("trials")
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"dataset", b"data\x9aet"))
+    with pytest.raises(SchemaError) as refusal:
+        load(study.root)
+    one_line_of(refusal)
+
+
+def test_what_a_file_holds_may_be_called_anything(tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a\nb.npy", b"")
+    with pytest.raises(SourceError, match="expected an array imgs") as refusal:
+        next(DSpritesNpz(path).read(0))
+    one_line_of(refusal)
+    path.write_bytes(b"")
+    with pytest.raises(InceptionError, match="EOFError") as empty:
+        read_inception(path, torch.device("cpu"))
+    one_line_of(empty)
 
 
 def test_a_folder_whose_name_is_markup_and_of_several_lines(

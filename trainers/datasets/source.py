@@ -16,6 +16,10 @@ import numpy.typing as npt
 class SourceError(ValueError):
     """An original file is not what it should be: one line with the file, expected and found."""
 
+    def __init__(self, problem: str) -> None:
+        # Names of what a file holds may be of several.
+        super().__init__(" ".join(problem.splitlines()))
+
 
 class Batch(NamedTuple):
     """n images and where they stand in the standard order.
