@@ -95,7 +95,8 @@ class MischievousTraining(Training):
             self.say()
             if self.step == 20 and self.trial.seed == mischief.get("hang"):
                 time.sleep(600)
-            if self.trial.seed == mischief.get("hoard"):
+            hoards = self.trial.seed == mischief.get("hoard")
+            while hoards and len(self.hoard) < self.step:  # by the step, as it may go on from one
                 assert watchdog.own_bytes() < MOST_HOARDED, "nobody has ended this trial"
                 self.hoard.append(bytearray(os.urandom(1)) * (20 * 2**20))
 

@@ -7,6 +7,7 @@ is undone or never done.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import errno
 import functools
@@ -61,6 +62,7 @@ def grid_of(metrics: str) -> Grid:
 @functools.cache
 def undisturbed(metrics: str) -> Path:
     out = Path(tempfile.mkdtemp(prefix="latentgrid-undisturbed-"))
+    atexit.register(shutil.rmtree, out, True)
     run_study(grid_of(metrics), out)
     return out / "tiny"
 
