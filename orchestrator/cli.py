@@ -106,7 +106,7 @@ def plan(
     from orchestrator.plan import make_plan
     from orchestrator.show import plan_view
 
-    made = make_plan(load_grid(grid_file), _place(out), data_folder(data_dir))
+    made = make_plan(load_grid(grid_file), _place(out, "--out "), data_folder(data_dir))
     if as_json:
         typer.echo(json.dumps(made.as_json()))
     else:
@@ -138,7 +138,7 @@ def run(
     command = ["latentgrid", "run", str(grid_file), "--out", str(out), *options]
     ended = run_study(
         load_grid(grid_file),
-        _place(out),
+        _place(out, "--out "),
         data_folder(data_dir),
         address=address,
         local=local,
@@ -184,7 +184,10 @@ def submit(
                 f"{option} {path}: a job runs in a folder of its own; "
                 "give an absolute path that every node sees"
             )
-    _place(out)
+    try:
+        location(out)  # whether it can be reached, the cluster finds out
+    except ValueError as error:
+        raise InputError(f"--out {error}") from None
     try:
         client, job = submit_job(grid, address, out, data_dir, token)
     except (JobRunning, TokenRefused, ConnectionError, RuntimeError) as error:
@@ -348,7 +351,7 @@ def importance(
         check_picture(figure)
     dataset = dataset_named(name, options or [])
     measurement, ended = importance_of(
-        dataset, reconstruction, pairs, seed, _place(out), data_folder(data_dir)
+        dataset, reconstruction, pairs, seed, _place(out, "--out "), data_folder(data_dir)
     )
     if ended is not Exit.DONE:
         sys.exit(ended)
@@ -519,7 +522,7 @@ def compact(study_dir: StudyDir) -> None:
     _say(f"merged {merged:,} small files")
 
 
-def _place(given: str) -> Location:
+def _place(given: str, option: str = "") -> Location:
     """A folder as an absolute path, or the URL of one. InputError if it is none."""
     try:
         place = location(given)
@@ -528,12 +531,12 @@ def _place(given: str) -> Location:
     if isinstance(place, Path):
         place = Path(os.path.abspath(place))
         if place.exists() and not place.is_dir():
-            raise InputError(f"{given}: is a file; valid: a folder")
+            raise InputError(f"{option}{given}: is a file; valid: a folder")
         return place
     try:
         place.reach()
     except OSError as error:
-        raise InputError(f"{given}: {error.strerror}") from None
+        raise InputError(f"{option}{given}: {error.strerror}") from None
     return place
 
 

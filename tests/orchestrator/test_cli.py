@@ -192,7 +192,7 @@ def test_bad_input_is_one_line_exit_2_and_nothing_written(
     file = tmp_path / "a file"
     file.touch()
     line = one_line(latentgrid("run", good, "--out", file, "--local"))
-    assert "'--out'" in line and f"{file}' is a file" in line
+    assert f"--out {file}: is a file" in line
     assert "not a study's folder" in one_line(latentgrid("status", tmp_path))
     assert "valid: mig, factor_vae" in one_line(latentgrid("score", bad, "--metric", "migg"))
     assert "missing.npz" in one_line(latentgrid("score", tmp_path / "missing.npz"))
