@@ -52,7 +52,7 @@ def test_what_cannot_be_served_is_one_line(latentgrid: Command, tmp_path: Path) 
     for done, said in (
         (in_use, f"--port {port}: something listens there"),
         (absent, "not a folder"),
-        (elsewhere, "--host 203.0.113.7: no address of this machine"),
+        (elsewhere, "--host 203.0.113.7: lets other machines in"),
     ):
         assert done.returncode == 2
         [line] = done.stderr.strip().splitlines()

@@ -47,4 +47,4 @@ def test_half_a_file_of_pictures_is_said_to_be_one(five: Any) -> None:
     path = five.folder.artifacts(trial_id) / "pictures.npz"
     path.write_bytes(path.read_bytes()[:5_000])
     status, body = answer(five, trial_id)
-    assert status == 503 and b"pictures.npz: pictures that cannot be read" in body
+    assert status == 503 and b"pictures.npz: not a whole .npz file" in body
