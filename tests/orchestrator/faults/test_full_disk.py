@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator import trial_run
 from orchestrator.trial_log import TrialLog
-from results import files, store
+from results import files
 from tests.orchestrator.faults.conftest import SmallDisk
 from tests.orchestrator.faults.watching import Polling
 
@@ -59,9 +59,7 @@ def full_from(disk: SmallDisk, root: Path, pattern: str) -> Iterator[list[Path]]
         right_log(self, text)
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (files, store):
-            patch.setattr(module, "temporary_beside", temporary_beside)
-        patch.setattr("results.lease.temporary_beside", temporary_beside)
+        patch.setattr(files, "temporary_beside", temporary_beside)
         patch.setattr(TrialLog, "write", write)
         yield met
     disk.free()
