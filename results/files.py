@@ -105,14 +105,9 @@ def replacing(
         sync(path.parent)
 
 
-def atomic_write(
-    path: Location, data: bytes, *, durable: bool = True, check: Callable[[], None] = _always
-) -> None:
+def atomic_write(path: Location, data: bytes, *, durable: bool = True) -> None:
     """Put `data` at `path` in one step, as `replacing` does."""
-    if isinstance(path, ObjectPath):
-        path.replace(data, check)
-        return
-    with replacing(path, durable=durable, check=check) as temporary:
+    with replacing(path, durable=durable) as temporary:
         write_and_sync(temporary, data, durable=False)
 
 

@@ -155,7 +155,8 @@ class StudyFolder:
 
         Raises lease.Fenced if a newer epoch holds the study; OSError leaves the old.
         """
-        files.atomic_write(path, data, durable=durable, check=self.check_fence)
+        with self.replacing(path, durable=durable) as temporary:
+            files.write_and_sync(temporary, data, durable=False)
 
     def write_record(
         self, table: str, name: str, rows: Iterable[Mapping[str, Any]], *, durable: bool = True
