@@ -74,6 +74,7 @@ class Proxy:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # else an answer waits 40 ms for its second packet
 
             def handle_any(self) -> None:
                 proxy._answer(self)

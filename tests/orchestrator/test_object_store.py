@@ -17,6 +17,7 @@ from tests.orchestrator.test_driver import finish, start
 from tests.orchestrator.waiting import wait_for
 
 FAULTS = ("error", "half", "lost", "slow", "down")
+QUICK = ("half", "lost")
 WORK_FILES = {"checkpoints", "codes"}
 
 
@@ -87,7 +88,9 @@ def test_a_place_that_is_none_is_one_clear_line(
     assert ended.returncode == 2 and said in line
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(
+    "fault", [f if f in QUICK else pytest.param(f, marks=pytest.mark.slow) for f in FAULTS]
+)
 def test_a_store_that_fails_now_and_then_costs_no_row(
     tiny_grid: Any,
     tmp_path: Path,

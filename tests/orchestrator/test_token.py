@@ -108,7 +108,7 @@ def test_without_a_token_or_with_a_wrong_one_one_line_says_so(submit: Submit, he
 @pytest.mark.parametrize(
     "place",
     [
-        "RAY_AUTH_TOKEN_PATH",
+        pytest.param("RAY_AUTH_TOKEN_PATH", marks=pytest.mark.slow),
         pytest.param("RAY_AUTH_TOKEN", marks=pytest.mark.slow),
         pytest.param("~/.ray/auth_token", marks=pytest.mark.slow),
     ],

@@ -32,7 +32,7 @@ WRITES = {
     "manifest": r"manifest\.json",
     "log": r"logs/.*\.txt",
 }
-QUICK = ("checkpoint", "row", "published trials", "closed account", "log")
+QUICK = ("checkpoint", "published trials")
 
 
 @contextlib.contextmanager

@@ -70,6 +70,7 @@ def completed(driver: Driver) -> None:
     assert "stopped: None; unscored: {}" in text, text
 
 
+@pytest.mark.slow
 def test_a_node_that_goes_without_grace_costs_its_attempts_and_no_row(
     tiny_grid: Any, tmp_path: Path, drive: Drive, cluster: FaultCluster, unharmed: Any
 ) -> None:
