@@ -26,6 +26,7 @@ from results.store import StudyFolder
 from results.tables import Frames
 
 SHOWN_RUNNING = 8
+SHOWN_SCORES = 200  # lines
 SHOWN_FAILED = 5
 SHOWN_MEASUREMENTS = 20
 
@@ -160,7 +161,7 @@ def scores_table(summary: pd.DataFrame) -> RenderableType:
     table.add_column("mean ± sd", justify="right", no_wrap=True)
     table.add_column("seeds", justify="right", no_wrap=True)
     before = None
-    for row in summary.to_dict("records"):
+    for row in summary.head(SHOWN_SCORES).to_dict("records"):
         spread = "" if pd.isna(row["sd"]) else f" ± {row['sd']:.3f}"
         if columns is parameters:
             cells = ["–" if pd.isna(row[name]) else f"{row[name]}" for name in parameters]
@@ -169,7 +170,9 @@ def scores_table(summary: pd.DataFrame) -> RenderableType:
             cells = ["" if trials == before else trials]
             before = trials
         table.add_row(*cells, row["score"], f"{row['mean']:.3f}{spread}", str(row["n"]))
-    return table
+    left = len(summary) - SHOWN_SCORES
+    more = f"and {left:,} more lines; `latentgrid report` has all of them"
+    return Group(table, more) if left > 0 else table
 
 
 def in_words(parameters: Mapping[str, Any]) -> str:

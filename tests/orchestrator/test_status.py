@@ -70,6 +70,14 @@ def test_few_parameters_are_columns(tmp_path: Path) -> None:
     assert "framework" in printed(grid) and "trials" not in printed(grid)
 
 
+def test_of_many_scores_the_first_are_shown_and_the_others_counted(tmp_path: Path) -> None:
+    latents = list(range(2, 207))
+    grid = grid_of(tmp_path, f"grid: {{framework: [vae], latents: {latents}, seed: [0, 1]}}\n")
+    lines = printed(grid).splitlines()
+    assert sum("0.500 ±" in line for line in lines) == 200
+    assert lines[-1].startswith("and 5 more lines")
+
+
 def test_what_follows_from_a_framework_is_no_column(tmp_path: Path) -> None:
     grid = grid_of(tmp_path, FRAMEWORKS)
     summary = score_summary(grid, frames_of(grid))
