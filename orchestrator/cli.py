@@ -179,7 +179,7 @@ def submit(
 
     grid = load_grid(grid_file)
     for option, path in (("--out", out), ("--data-dir", data_dir)):
-        if path is not None and not os.path.isabs(path) and not is_url(path):
+        if path is not None and not os.path.isabs(path) and not (path is out and is_url(path)):
             raise InputError(
                 f"{option} {path}: a job runs in a folder of its own; "
                 "give an absolute path that every node sees"
