@@ -63,9 +63,6 @@ class ObjectPath:
     def __str__(self) -> str:
         return f"{self.root}/{self.key}" if self.key else self.root
 
-    def __fspath__(self) -> str:
-        raise TypeError(f"{self} is not a file of this machine")
-
     def __truediv__(self, name: str) -> ObjectPath:
         return ObjectPath(self.root, f"{self.key}/{name}" if self.key else name)
 

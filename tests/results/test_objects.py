@@ -63,11 +63,6 @@ def test_what_is_no_url_is_a_path_of_this_machine() -> None:
     assert not files.is_url("runs/s3") and files.is_url("az://container/runs")
 
 
-def test_a_path_of_the_store_is_never_taken_for_a_file(place: ObjectPath) -> None:
-    with pytest.raises(TypeError, match="not a file"):
-        open(place)  # type: ignore[call-overload]
-
-
 def test_objects_are_read_listed_and_deleted(place: ObjectPath) -> None:
     assert not place.is_dir() and files.names(place) == [] and files.identity(place / "a") is None
     with pytest.raises(FileNotFoundError, match="runs/a"):
