@@ -11,6 +11,7 @@ import pyarrow as pa
 from grids.load import Grid
 from grids.measurement import Measurement
 from grids.trial import Trial
+from results.distances import read_distances
 from results.files import Location
 from results.schema import DISTANCES, SCHEMAS, TRIALS
 from results.store import StudyFolder
@@ -112,7 +113,7 @@ def _pooled(table: str, frames: Sequence[pd.DataFrame], known: set[str]) -> pd.D
 
 def _distances(grids: Sequence[Grid], folders: Sequence[StudyFolder]) -> pd.DataFrame:
     found = [
-        pd.read_parquet(folder.distances(trial.trial_id))
+        read_distances(folder.root, trial.trial_id)
         for grid, folder in zip(grids, folders, strict=True)
         for trial in grid.trials
         if isinstance(trial, Measurement) and folder.distances(trial.trial_id).exists()

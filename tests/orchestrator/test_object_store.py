@@ -149,3 +149,17 @@ def test_a_sigkilled_driver_of_a_study_in_a_bucket_loses_nothing_but_the_attempt
     attempts = load(root).attempts
     assert set(attempts[attempts["outcome"] == "lost"]["epoch"]) == {1}
     assert not folders_left(root) & WORK_FILES
+
+
+def test_a_measurement_in_a_bucket_is_reported(
+    tmp_path: Path, bucket: str, latentgrid: Any
+) -> None:
+    out = f"{bucket}/runs"
+    made = latentgrid(
+        *("importance", "xysquares", "--set", "grid_size=2", "--set", "spacing=16"),
+        *("--pairs", "20", "--out", out, "--json"),
+    )
+    assert made.returncode == 0, made
+    told = latentgrid("report", f"{out}/importance", "--out", tmp_path / "report")
+    assert told.returncode == 0, told
+    assert list((tmp_path / "report" / "tables").glob("*.csv"))
