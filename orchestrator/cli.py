@@ -70,7 +70,7 @@ def main() -> None:
         if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
             _say(one_line(f"latentgrid: {error.filename}: {error.strerror}"))
             sys.exit(Exit.WRONG_INPUT)
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO):
+        if error.errno is None:
             raise
         _say(one_line(f"latentgrid: {error.filename or 'writing'}: {error.strerror}"))
         sys.exit(Exit.FAILED)

@@ -103,8 +103,8 @@ class MeasurementRun:
         """Closes the attempt with `error`, if it is open; the process ends at once."""
         if not self.closed:
             self.closed = True
-            self.log.write(error)
             self.attempt.close("failed", steps_done=self.step, error=error)
+            self.log.write(error)
 
     def _prepare(self) -> Measuring:
         with self.attempt.stage("prepare"):

@@ -52,6 +52,7 @@ OF_CELLS = {name for name, metric in METRICS.items() if "cell" in metric.shapes}
 MAX_FAILURES = 3
 ROWS_AT_ONCE = 10_000
 LISTING_SHARE = 0.05  # of the time: of a large study the queue lists its scores less often
+MOST_SECONDS_UNLISTED = 60.0
 CHEAP_SECONDS = 1.0
 READ: Mapping[str, Callable[[Path], Data]] = {
     "codes": read_npz,
@@ -135,7 +136,8 @@ class ScoredKeys:
             for row in rows:
                 self._add(row)
             self._seen.add(name)
-        self._again = time.monotonic() + (time.monotonic() - started) / LISTING_SHARE
+        took = time.monotonic() - started
+        self._again = time.monotonic() + min(took / LISTING_SHARE, MOST_SECONDS_UNLISTED)
         return self._keys
 
     def written(self, parts: Iterable[CodeFile], lacking: Collection[ScoreKey]) -> None:
@@ -217,7 +219,7 @@ class ScoringQueue:
         found: list[CodeFile] = []
         if not self.cells:
             return found
-        outcomes = self.folder.outcomes()
+        outcomes, fixed = self.folder.outcomes(), None
         for members in dict.fromkeys(self.cells.values()):
             if any(trial_id not in outcomes for trial_id in members):
                 continue
@@ -225,7 +227,9 @@ class ScoringQueue:
             keys = wanted_cell_scores(models, self.steps, self.evaluate)
             missing = {k for k in keys if self._scored.models.get(k, 0) < len(models)}
             # Files last: this is asked again and again, and most cells of a study may be scored.
-            if missing and all(self.folder.fixed_codes(t).exists() for t in models):
+            if missing and fixed is None:
+                fixed = self.folder.trials_with_fixed_codes()
+            if missing and fixed is not None and fixed.issuperset(models):
                 path = self.folder.fixed_codes(models[0])
                 step = self.steps[models[0]]
                 found.append(CodeFile(path, models[0], step, frozenset(missing), models))

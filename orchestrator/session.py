@@ -32,6 +32,7 @@ from results.store import FINAL, StudyFolder, trial_record_name
 from results.tables import Frames, Tables
 
 PUBLISH_SECONDS = 3.0
+MOST_SECONDS_UNPUBLISHED = 60.0
 PUBLISH_SHARE = 0.05  # of the time: a large study publishes less often
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -105,9 +106,9 @@ class Session:
     def failed(self, unit: Unit, error: str) -> None:
         """A try of the unit ended without what it was to leave. `error` is what the caller saw of
         it; the traceback that the attempt itself wrote down comes first."""
-        written = self._errors_of(unit.trial.trial_id)
-        raised = len(written) > self.tries.of(unit.trial.trial_id)
         try:
+            written = self._errors_of(unit.trial.trial_id)
+            raised = len(written) > self.tries.of(unit.trial.trial_id)
             self.tries.failed(unit, written[-1] if raised else error, raised=raised)
         except Fenced as fenced:
             self.stop(str(fenced))
@@ -119,10 +120,13 @@ class Session:
         not begun, have lost no try; if none was begun, the process itself is what failed.
         """
         if len(units) > 1:
-            outcomes = self.folder.outcomes()
-            units = [u for u in units if outcomes.get(u.trial.trial_id) not in FINAL]
-            begun = [unit for unit in units if self._begun(unit)]
-            units = begun or units
+            try:
+                outcomes = self.folder.outcomes()
+                units = [u for u in units if outcomes.get(u.trial.trial_id) not in FINAL]
+                begun = [unit for unit in units if self._begun(unit)]
+                units = begun or units
+            except OSError as trouble:
+                logger.warning("cannot tell which trials of a lost pack were begun: %s", trouble)
         for unit in units:
             self.failed(unit, error)
 
@@ -184,9 +188,10 @@ class Session:
             logger.warning("cannot publish the tables now: %s", trouble)
 
     def clear_leftovers(self) -> None:
-        """Removes what killed processes have left. For a time when none of ours runs."""
+        """Removes what killed processes have left. For a time when no trial of ours runs."""
         try:
-            leftovers.clear(self.folder)
+            with self._tables_lock:  # a table that is being published has a temporary file
+                leftovers.clear(self.folder)
         except Fenced as fenced:
             self.stop(str(fenced))
         except OSError as trouble:
@@ -209,7 +214,8 @@ class Session:
                 each()
             except Exception:  # nothing that is shown is worth ending a run for
                 logger.warning("cannot show the progress now", exc_info=True)
-            wait = max(PUBLISH_SECONDS, (time.monotonic() - started) / PUBLISH_SHARE)
+            took = time.monotonic() - started  # at a store that was away, minutes
+            wait = min(max(PUBLISH_SECONDS, took / PUBLISH_SHARE), MOST_SECONDS_UNPUBLISHED)
 
     def _give_up(self, unit: Unit, error: str) -> None:
         if any(os.strerror(number) in error for number in FULL):

@@ -118,17 +118,21 @@ def run_sweep(
     placement = placement_of(session.grid.resources, nodes())
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(max(2, placement.slots))
     pool = Pool(session, placement)
-    while session.stop_reason is None:
-        units = session.missing()[:MAX_WAVE] if session.admits() else []
-        if units:
-            if tries := session.tries.most(units):
-                # Jitter, so that many trials do not come back at once.
-                session.pause(pause_seconds * 2.0 ** (tries - 1) * random.uniform(0.75, 1.25))
-            _run_wave(session, units, actor, places=placement.slots, admit=pool.admits)
-            session.publish()
-        elif not pool.waited():
-            break
-    pool.close()
+    try:
+        while session.stop_reason is None:
+            units = session.missing()[:MAX_WAVE] if session.admits() else []
+            if units:
+                if tries := session.tries.most(units):
+                    # Jitter, so that many trials do not come back at once.
+                    session.pause(pause_seconds * 2.0 ** (tries - 1) * random.uniform(0.75, 1.25))
+                _run_wave(session, units, actor, places=placement.slots, admit=pool.admits)
+                session.publish()
+            elif not pool.waited():
+                break
+    except OSError as error:
+        session.stop(f"the files of the study cannot be read: {error}")
+    finally:
+        pool.close()
     try:
         session.queue.drop_settled()
     except Fenced as error:

@@ -231,6 +231,7 @@ def missing_units(
     """
     assert folder.epoch is not None, "only the holder of the lease hands out work"
     cells = cells_of(grid)
+    fixed = folder.trials_with_fixed_codes() if cells else set()
     first: list[Unit] = []  # to train or to measure
     encode: list[Unit] = []
     for trial, resources in zip(grid.trials, grid.resources, strict=True):
@@ -238,7 +239,7 @@ def missing_units(
         work: Work = "measure" if isinstance(trial, Measurement) else "train"
         if outcomes.get(trial_id) == "completed":
             wanted = wanted_scores(trial_id, trial.steps, trial.steps, grid.evaluate)
-            written = trial_id not in cells or folder.fixed_codes(trial_id).exists()
+            written = trial_id not in cells or trial_id in fixed
             if written and (
                 wanted <= scored or folder.codes(trial_id, trial.steps).name in code_files
             ):

@@ -8,16 +8,17 @@ from collections.abc import Callable, Sequence
 from ray.autoscaler.sdk import request_resources
 
 from grids.settings import Resources
-from orchestrator.sweep import nodes
+from orchestrator.sweep import nodes, unmet_request
 from orchestrator.trainer_actor import bundle
 
 PATIENCE_SECONDS = 900.0  # a machine of a cloud, its driver, its image
 
 
 def await_workers(requests: Sequence[Resources], say: Callable[[str], None]) -> None:
-    """Returns once a node has a CPU to give, or patience ends.
+    """Where no node has a CPU to give, returns once every trial can run on some node, or patience
+    ends.
 
-    An autoscaler, if there is one, is asked for a node that can run a trial.
+    An autoscaler, if there is one, is asked for nodes that can run a trial.
     """
     if _has_cpus():
         return
@@ -25,7 +26,7 @@ def await_workers(requests: Sequence[Resources], say: Callable[[str], None]) -> 
     request_resources(bundles=[bundle(request) for request in dict.fromkeys(requests)])
     try:
         end = time.monotonic() + PATIENCE_SECONDS
-        while not _has_cpus() and time.monotonic() < end:
+        while unmet_request(requests) and time.monotonic() < end:
             time.sleep(1)
     finally:
         request_resources(bundles=[])  # it would keep that node for ever

@@ -20,9 +20,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from results.objects import URL, Identity, ObjectPath
+from results.objects import SCHEMES, URL, Identity, ObjectPath
 
 Location = Path | ObjectPath
+_OTHER_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def location(given: str | Location) -> Location:
@@ -32,7 +33,11 @@ def location(given: str | Location) -> Location:
     """
     if isinstance(given, ObjectPath):
         return given
-    return ObjectPath.parse(str(given)) or Path(given)
+    found = ObjectPath.parse(str(given))
+    if found is None and isinstance(given, str) and _OTHER_URL.match(given):
+        schemes = ", ".join(f"{scheme}://" for scheme in SCHEMES)
+        raise ValueError(f"{given}: is no folder, and no URL that is known; valid: {schemes}")
+    return found or Path(given)
 
 
 def is_url(given: str) -> bool:
@@ -97,10 +102,14 @@ def replacing(
         return
     with temporary_beside(path) as temporary:
         yield temporary
-        if durable:
-            sync(temporary)
-        check()
-        os.replace(temporary, path)
+        try:
+            if durable:
+                sync(temporary)
+            check()
+            os.replace(temporary, path)
+        except FileNotFoundError:
+            check()  # whoever took over has cleared ours away
+            raise
     if durable:
         sync(path.parent)
 

@@ -258,11 +258,11 @@ class Lease:
     def _write(self, *, beat: int | None = None, released: bool = False) -> None:
         if self._holder.released:
             return
-        self._holder = dataclasses.replace(
+        holder = dataclasses.replace(
             self._holder, beat=self._holder.beat if beat is None else beat, released=released
         )
-        path = _path(self.folder, self.epoch)
-        atomic_write(path, _content(self._holder), durable=released)
+        atomic_write(_path(self.folder, self.epoch), _content(holder), durable=released)
+        self._holder = holder
         self._written_at = self._clock()
 
 

@@ -137,8 +137,7 @@ class Attempt:
         try:
             yield
         finally:
-            self._seconds = self._stage_seconds()
-            self._stage = None
+            self._seconds, self._stage = self._stage_seconds(), None
 
     def beat(self, steps_done: int, *, now: bool = False) -> None:
         """Write what is known so far, at most every BEAT_SECONDS, or `now`.
@@ -146,12 +145,16 @@ class Attempt:
         Raises lease.Fenced if the study is another's. What a disk refuses, the next beat says.
         """
         self._steps_done = steps_done
-        with self._writing:
+        if not self._writing.acquire(blocking=now):
+            return  # another thread is at it, maybe at a store that is away
+        try:
             due = now or self._clock() - self._beaten >= BEAT_SECONDS
             if due and not self._closed.is_set():
                 self._beaten = self._clock()
                 with contextlib.suppress(OSError):
                     self._write("beat", self._progress(steps_done), durable=False)
+        finally:
+            self._writing.release()
 
     def close(self, outcome: str, steps_done: int, error: str | None = None) -> None:
         """Write the final account; the first one stands.

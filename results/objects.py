@@ -99,8 +99,9 @@ class ObjectPath:
         return self.read_bytes().decode(encoding)
 
     def unlink(self, missing_ok: bool = False) -> None:
-        """An absent object is deleted already, as far as a store tells."""
-        self._whole(lambda: self._store.delete(self.key))
+        """FileNotFoundError where the store tells that there is none, which S3 does not."""
+        with contextlib.suppress(*[FileNotFoundError] * missing_ok):
+            self._whole(lambda: self._store.delete(self.key))
 
     def identity(self) -> Identity | None:
         """None if there is no such object."""
@@ -161,11 +162,16 @@ class ObjectPath:
 
     @staticmethod
     def unlink_all(paths: Sequence[ObjectPath]) -> None:
-        """Of one bucket, in few requests, in this order."""
-        for first in range(0, len(paths), MOST_DELETED):
-            some = paths[first : first + MOST_DELETED]
+        """Of one bucket, those that are missing left out; in few requests where a store knows how.
+
+        In no order: of what must not outlive what, call for one after the other.
+        """
+        many = MOST_DELETED if paths and paths[0].root.startswith("s3:") else 1
+        for first in range(0, len(paths), many):
+            some = paths[first : first + many]
             keys = [path.key for path in some]
-            some[0]._whole(functools.partial(some[0]._store.delete, keys))
+            with contextlib.suppress(FileNotFoundError):
+                some[0]._whole(functools.partial(some[0]._store.delete, keys))
 
     @property
     def _store(self) -> ObjectStore:
@@ -242,7 +248,7 @@ def _store(root: str, retry_seconds: float | None = None) -> ObjectStore:
             "retry_timeout": dt.timedelta(seconds=retry_seconds or RETRY_SECONDS),
             "backoff": {
                 "init_backoff": dt.timedelta(seconds=0.1),
-                "max_backoff": dt.timedelta(seconds=10),
+                "max_backoff": dt.timedelta(seconds=2),
                 "base": 2,
             },
         },

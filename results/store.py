@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,11 @@ from results.schema import SCHEMAS, SchemaError
 
 FINAL = ("completed", "diverged")
 """What needs no further attempt: divergence is a result."""
+FIXED_CODES = "fixed_codes.npz"
 PICTURES = "pictures.npz"
 """Among a trial's artifacts."""
 LONGEST_NAME = 200
+_CHECKPOINT = re.compile(r"([^/]+)/[^/.][^/]*\.([0-9]+)\.pt")
 
 
 def file_name(name: str) -> str:
@@ -104,10 +107,9 @@ class StudyFolder:
         """trial_id -> the furthest step that a checkpoint holds, told by the files' names."""
         found: dict[str, int] = {}
         for name in files.names_below(self.root / "checkpoints"):
-            trial_id, *_, file = name.split("/")
-            _, *middle, suffix = file.split(".")
-            if suffix == "pt" and middle and middle[-1].isdigit():
-                found[trial_id] = max(int(middle[-1]), found.get(trial_id, 0))
+            if match := _CHECKPOINT.fullmatch(name):
+                trial_id, step = match[1], int(match[2])
+                found[trial_id] = max(step, found.get(trial_id, 0))
         return found
 
     @property
@@ -122,7 +124,12 @@ class StudyFolder:
 
     def fixed_codes(self, trial_id: str) -> Location:
         """Codes of images that all trials of a dataset share: what a cell is scored by."""
-        return self.artifacts(trial_id) / "fixed_codes.npz"
+        return self.artifacts(trial_id) / FIXED_CODES
+
+    def trials_with_fixed_codes(self) -> set[str]:
+        """One listing."""
+        found = (name.split("/") for name in files.names_below(self.root / "artifacts"))
+        return {trial_id for trial_id, *rest in found if rest == [FIXED_CODES]}
 
     def distances(self, trial_id: str) -> Location:
         return self.root / "distances" / f"{file_name(trial_id)}.parquet"

@@ -279,7 +279,7 @@ def test_logical_gpus_are_never_oversubscribed_and_their_shares_are_in_the_ledge
     cases = """
 cases:
   - {latents: 2, resources: {gpus: 0.5, cpus: 0.25}}
-  - {latents: 3, resources: {gpus: 1, cpus: 0.5, memory: 200MiB}}
+  - {latents: 3, resources: {gpus: 1, cpus: 0.5, memory: 2GiB}}
 """
     grid = tiny_grid(steps=10, seeds="[0, 1, 2, 3]", more=cases)
     session = run(grid, tmp_path, functools.partial(fast_sweep, actor=SlowActor))

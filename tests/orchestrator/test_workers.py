@@ -7,20 +7,23 @@ from typing import Any
 import pytest
 
 from grids.settings import Resources
-from orchestrator import workers
+from orchestrator import sweep, workers
 from orchestrator.workers import await_workers
 
 REQUESTS = [Resources(gpus=1, cpus=4), Resources(gpus=1, cpus=4)]
 
 
 class Cluster:
-    """A head, and a worker that comes `seconds` after it was looked at first."""
+    """A head, and a worker that comes `seconds` after it was looked at first; half way one without a
+    GPU.
+    """
 
     def __init__(self, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
         self.clock, self.comes = 0.0, seconds
         self.asked: list[Any] = []
         self.said: list[str] = []
-        monkeypatch.setattr(workers, "nodes", self.nodes)
+        for module in (sweep, workers):
+            monkeypatch.setattr(module, "nodes", self.nodes)
         monkeypatch.setattr(
             workers, "request_resources", lambda bundles: self.asked.append(bundles)
         )
@@ -28,8 +31,9 @@ class Cluster:
         monkeypatch.setattr(workers.time, "sleep", self.sleep)
 
     def nodes(self) -> list[dict[str, float]]:
+        other = [{"CPU": 8.0}] if self.clock >= self.comes / 2 else []
         worker = [{"CPU": 4.0, "GPU": 1.0}] if self.clock >= self.comes else []
-        return [{"memory": 8e9}, *worker]
+        return [{"memory": 8e9}, *other, *worker]
 
     def sleep(self, seconds: float) -> None:
         self.clock += seconds

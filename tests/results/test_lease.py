@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import multiprocessing
 import os
@@ -280,3 +281,19 @@ def test_a_holder_is_plain_data(folder: StudyFolder) -> None:
     acquire(folder)
     holder = lease.read_holder(folder, 1)
     assert lease.Holder(**dataclasses.asdict(holder)) == holder
+
+
+def test_a_release_that_a_disk_refused_is_made_up_for_by_the_next(
+    folder: StudyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = lease.acquire(folder)
+    with monkeypatch.context() as full:
+        full.setattr("results.lease.atomic_write", _refuse)
+        held.release()
+    assert lease.held_epoch(folder) == 1
+    held.release()
+    assert lease.held_epoch(folder) is None
+
+
+def _refuse(*arguments: object, **options: object) -> None:
+    raise OSError(errno.ENOSPC, "full")

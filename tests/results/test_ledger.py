@@ -314,3 +314,28 @@ def test_an_open_attempt_is_lost_once_its_trial_was_started_again(tmp_path: Path
     tables.refresh()
     outcomes = tables.frames().attempts.set_index("attempt_id")["outcome"]
     assert outcomes.to_dict() == {"000001-1": "lost", "000001-2": "running"}
+
+
+def test_work_does_not_wait_for_a_beat_that_a_slow_store_holds_up(
+    folder: StudyFolder, clocks: FakeClocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempt = opened(folder, clocks)
+    begun, may_end = threading.Event(), threading.Event()
+    real = StudyFolder.write
+
+    def write(*arguments: Any, **options: Any) -> None:
+        begun.set()
+        assert may_end.wait(60)
+        real(*arguments, **options)
+
+    with monkeypatch.context() as slow:
+        slow.setattr(StudyFolder, "write", write)
+        beating = threading.Thread(target=attempt.beat, args=(1,), kwargs={"now": True})
+        beating.start()
+        assert begun.wait(60)
+        clocks.seconds += 2 * BEAT_SECONDS
+        attempt.beat(2)  # would wait for ever
+        may_end.set()
+        beating.join()
+    attempt.close("completed", 3)
+    assert attempts(folder)[0]["steps_done"] == 3

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pickle
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pyarrow.fs
 import pyarrow.parquet as pq
 import pytest
+from obstore.store import LocalStore
 
 from results import files, lease, load, objects
 from results.files import location
@@ -56,6 +58,29 @@ def test_a_url_is_a_path(url: str, key: str, name: str) -> None:
 def test_a_url_that_could_escape_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="valid: names between single slashes"):
         location(url)
+
+
+@pytest.mark.parametrize("url", ["hdfs://name/runs", "S3://bucket/runs", "abfss://c@a/runs"])
+def test_a_url_that_is_not_known_is_no_folder(url: str) -> None:
+    with pytest.raises(ValueError, match="valid: s3://, gs://, az://"):
+        location(url)
+
+
+def test_stores_that_tell_of_absent_objects_are_as_those_that_do_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Google's and Azure's do, as a folder does."""
+    store = LocalStore(tmp_path)
+    monkeypatch.setattr(objects, "_store", lambda root, retry_seconds=None: store)
+    place = ObjectPath("gs://bucket", "runs")
+    there, absent, also = place / "a", place / "b", place / "c"
+    there.create(b"")
+    also.create(b"")
+    absent.unlink(missing_ok=True)
+    with pytest.raises(FileNotFoundError):
+        absent.unlink()
+    assert files.remove([there, absent, also]) == 3
+    assert place.below() == []
 
 
 def test_what_is_no_url_is_a_path_of_this_machine() -> None:

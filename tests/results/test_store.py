@@ -134,3 +134,13 @@ def test_a_newer_manifest_is_one_line(folder: StudyFolder) -> None:
     with pytest.raises(SchemaError, match=r"manifest.json: schema version 2 is newer") as caught:
         folder.check()
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_no_checkpoint_of_ours_holds_no_step(folder: StudyFolder) -> None:
+    place = folder.checkpoint_dir("trial")
+    assert isinstance(place, Path)
+    place.mkdir(parents=True)
+    for name in ("000001-a.000000000007.pt", "notes", "x.pt", ".000001-a.000000000009.pt.1-a"):
+        (place / name).touch()
+    (place.parent / "stray.8.pt").touch()
+    assert folder.checkpoint_steps() == {"trial": 7}
