@@ -14,9 +14,7 @@ REQUESTS = [Resources(gpus=1, cpus=4), Resources(gpus=1, cpus=4)]
 
 
 class Cluster:
-    """A head, and a worker that comes `seconds` after it was looked at first; half way one without a
-    GPU.
-    """
+    """A head; after so many seconds a worker with a GPU, and half way there one without."""
 
     def __init__(self, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
         self.clock, self.comes = 0.0, seconds
