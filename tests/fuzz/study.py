@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from grids.load import load_grid
-from orchestrator import manifest
+from orchestrator import checkpoints, manifest
 from results import lease
 from results.ledger import Attempt, new_attempt_id
 from results.store import PICTURES, StudyFolder, trial_record_name
@@ -67,8 +67,8 @@ def make_study(out: Path, text: str = GRID, *, published: bool = True) -> StudyF
     folder.write(folder.log(first.trial_id), b"it began\n", durable=False)
     folder.write(folder.artifacts(first.trial_id) / PICTURES, pictures(), durable=False)
     folder.write(folder.weights(first.trial_id), saved({"w": torch.ones(2)}), durable=False)
-    path = folder.checkpoint_dir(second.trial_id) / f"{opened.attempt_id}.{10:012d}.pt"
-    folder.write(path, saved({"training": {"w": torch.ones(2)}, "curves": []}), durable=False)
+    state = {"training": {"w": torch.ones(2)}, "curves": []}
+    checkpoints.save(folder, second.trial_id, opened.attempt_id, 10, state)
     if published:
         tables = Tables(folder)
         tables.refresh()

@@ -35,7 +35,7 @@ from results.records import encode
 from results.schema import SCHEMAS, SchemaError
 from results.store import StudyFolder
 from results.tables import Tables, load
-from tests.fuzz.study import GRID, RECORDED, make_study, saved
+from tests.fuzz.study import GRID, RECORDED, make_study
 from tests.orchestrator.conftest import command
 from trainers.datasets.originals.dsprites import DSpritesNpz
 from trainers.datasets.source import SourceError
@@ -380,13 +380,15 @@ def test_a_header_that_claims_another_array(tmp_path: Path, shape: tuple[int, ..
 
 def test_a_checkpoint_that_is_damaged_in_its_middle_falls_back(study: StudyFolder) -> None:
     [trial_id] = study.checkpoint_steps()
+    checkpoints.save(study, trial_id, "000001-x", 20, {"weights": 1})
     newer = study.checkpoint_dir(trial_id) / f"000001-x.{20:012d}.pt"
-    content = saved({"weights": 1})
+    assert isinstance(newer, Path)
+    content = newer.read_bytes()
     for start in range(0, len(content), 7):
         newer.write_bytes(content[:start] + b"\xe5\xff\x00" + content[start + 3 :])
         found = checkpoints.newest(study, trial_id)
         assert found.step in (10, 20)
-    newer.unlink()
+    newer.unlink(missing_ok=True)
     os.mkfifo(newer)
     assert checkpoints.newest(study, trial_id).step == 10
 
