@@ -68,6 +68,7 @@ def test_the_carried_files_are_all_that_a_worker_needs_of_ours(
     assert load_grid(tmp_path / "job" / "grid.yaml").study == "tiny"
 
 
+@pytest.mark.slow
 def test_ray_job_submit_with_the_source_tree_as_working_dir_works_as_well(
     tiny_grid: Any, tmp_path: Path, dashboard: str
 ) -> None:

@@ -123,6 +123,7 @@ def test_a_killed_trial_worker_costs_an_attempt_and_no_row(
     assert attempts[attempts["outcome"] == "lost"]["lower_bound"].all()
 
 
+@pytest.mark.slow
 def test_a_killed_pack_costs_its_two_attempts_and_no_row(
     tiny_grid: Any, tmp_path: Path, run: Any, same: Any
 ) -> None:
@@ -159,7 +160,11 @@ def test_a_trial_of_a_pack_that_raises_is_tried_again_and_ends_failed_alone(
     assert tries["outcome"].tolist() == ["failed"] * 3
 
 
-@pytest.mark.parametrize("for_good", [False, True], ids=["SIGKILL", "ray.kill"])
+@pytest.mark.parametrize(
+    "for_good",
+    [False, pytest.param(True, marks=pytest.mark.slow)],
+    ids=["SIGKILL", "ray.kill"],
+)
 def test_a_killed_metric_pool_loses_no_score(
     tiny_grid: Any, tmp_path: Path, run: Any, same: Any, for_good: bool
 ) -> None:
@@ -204,6 +209,7 @@ class HangingPool(MetricPool):
         super().__init__(*arguments)
 
 
+@pytest.mark.slow
 def test_a_killed_scoring_task_loses_the_scores_of_that_task_only(
     tiny_grid: Any, tmp_path: Path, run: Any, same: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -356,6 +362,7 @@ def test_a_stopped_study_leaves_no_actor_behind(
     assert StudyFolder(tmp_path / "leaves-none").outcomes()
 
 
+@pytest.mark.slow
 def test_trials_whose_rows_never_appear_are_not_run_for_ever(
     tiny_grid: Any, tmp_path: Path, run: Any
 ) -> None:

@@ -32,7 +32,7 @@ WRITES = {
     "manifest": r"manifest\.json",
     "log": r"logs/.*\.txt",
 }
-QUICK = ("checkpoint", "published trials")
+QUICK = ("checkpoint",)
 
 
 @contextlib.contextmanager
