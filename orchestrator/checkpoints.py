@@ -46,7 +46,7 @@ def save(
 def newest(folder: StudyFolder, trial_id: str) -> Checkpoint:
     """The furthest checkpoint that can be read; a damaged one falls back to the one before.
 
-    It is deleted, or it would be one of the two that are kept.
+    One whose digest is wrong is deleted, or it would be one of the two that are kept.
     """
     for path in _newest_first(folder, trial_id):
         attempt_id, step, _ = path.name.split(".")

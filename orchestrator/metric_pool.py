@@ -20,13 +20,13 @@ import ray
 
 from grids.settings import Evaluate
 from orchestrator.scoring import CodeFile, ScoringQueue, score_files
+from orchestrator.watchdog import HANG_SECONDS
 from orchestrator.work import ScoreKey
 from results.lease import Fenced
 from results.objects import Identity
 from results.store import StudyFolder
 
 LOOK_SECONDS = 0.5
-HANG_SECONDS = 1800.0
 
 
 class PoolState(NamedTuple):

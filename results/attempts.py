@@ -66,7 +66,7 @@ def list_attempts(folder: StudyFolder) -> tuple[set[str], set[str]]:
 def read_closed(folder: StudyFolder, attempt_id: str) -> list[records.Row]:
     """Rows of a closed attempt.
 
-    None if it was compacted meanwhile. SchemaError if the file is newer or damaged.
+    None of them if it was compacted meanwhile. SchemaError if the file is newer or damaged.
     """
     account = _read(folder, attempt_id, "close")
     if account is None:

@@ -228,9 +228,9 @@ def names_below(folder: Location) -> list[str]:
 
 
 def remove(paths: Iterable[Location]) -> int:
-    """Removes files in this order, those that are missing left out; gives how many there were.
+    """Removes files, those that are missing left out; gives how many there were.
 
-    Of objects nobody tells which were there.
+    On a disk in this order. Of objects nobody tells which were there.
     """
     removed = 0
     objects = []
