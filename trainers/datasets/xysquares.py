@@ -53,7 +53,7 @@ class XYSquares:
         if not self.parameters.rgb:
             kinds_BKSC = kinds_BKSC.any(dim=-1, keepdim=True)
         kinds_RP = (kinds_BKSC.to(torch.uint8) * 255).flatten(2).flatten(0, 1)
-        kind_BS = (rows_BSC << square_C).sum(dim=-1)
+        kind_BS = (rows_BSC.long() << square_C).sum(dim=-1)
         image_B1 = torch.arange(len(factors_BF), device=factors_BF.device)[:, None]
         images_BSP = kinds_RP[image_B1 * len(kind_K) + kind_BS]
         return images_BSP.view(len(factors_BF), size, size, -1).permute(0, 3, 1, 2)
