@@ -129,15 +129,12 @@ def weight_gradient(
         BK=max(16, triton.next_power_of_2(layer.rows * layer.kernel * layer.large_channels)),
         num_warps=tiles.warps, num_stages=tiles.stages,
     )  # fmt: skip
-    block = 128
-    grid = (
-        triton.cdiv(layer.weights, block)
-        + triton.cdiv(biases, block) * (not transposed)
-        + transposed,
-    )
-    _sum_chunks[grid](
+    block = max(16, 4096 // chunks)
+    blocks = triton.cdiv(layer.weights, block) + (1 if transposed else triton.cdiv(biases, block))
+    _sum_chunks[(blocks,)](
         sums, weight, bias,
         WEIGHTS=layer.weights, BIASES=biases, CX=layer.large_channels, KS=layer.kernel,
+        CXS=triton.next_power_of_2(layer.large_channels),
         TRANSPOSED=transposed, CHUNKS=chunks, BLOCK=block, num_warps=4,
     )  # fmt: skip
 
@@ -156,19 +153,15 @@ def _down_tiles(layer: Layer, rows: int) -> Tiles:
     if layer.large_channels < 8:
         return Tiles(128, n, 4, 1)
     if rows <= 8192:
-        return Tiles(32, 32, 4, 4)
-    if rows <= 32768:
-        return Tiles(64, n, 4, 3)
-    return Tiles(128, n, 4, 3)
+        return Tiles(64, 32, 4, 4)
+    return Tiles(64, n, 4, 3 if n == 64 else 2)
 
 
 def _up_tiles(layer: Layer, rows: int) -> Tiles:
     n = max(16, triton.next_power_of_2(4 * layer.large_channels))
-    if rows <= 8192:
-        return Tiles(32, min(n, 64), 4, 4)
-    if rows <= 32768:
-        return Tiles(64, min(n, 128), 4, 3)
-    return Tiles(128, min(n, 128), 4 if n <= 64 else 8, 3)
+    if n == 16:
+        return Tiles(128, n, 4, 3)
+    return Tiles(64, 128, 4, 2) if layer.small_channels == 64 else Tiles(64, 64, 4, 3)
 
 
 def _weight_tiles(layer: Layer, rows: int) -> tuple[Tiles, int]:
@@ -351,29 +344,28 @@ def _weight(
 def _sum_chunks(
     sums, weight, bias,
     WEIGHTS: tl.constexpr, BIASES: tl.constexpr, CX: tl.constexpr, KS: tl.constexpr,
-    TRANSPOSED: tl.constexpr, CHUNKS: tl.constexpr, BLOCK: tl.constexpr,
+    CXS: tl.constexpr, TRANSPOSED: tl.constexpr, CHUNKS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     blocks: tl.constexpr = (WEIGHTS + BLOCK - 1) // BLOCK
     block = tl.program_id(0)
-    total = tl.zeros((BLOCK,), dtype=tl.float32)
+    of_chunk = (tl.arange(0, CHUNKS) * (WEIGHTS + BIASES))[:, None]
     if block < blocks:
         at = block * BLOCK + tl.arange(0, BLOCK)
-        for chunk in range(0, CHUNKS):
-            total += tl.load(sums + chunk * (WEIGHTS + BIASES) + at, mask=at < WEIGHTS, other=0.0)
-        tl.store(weight + at, total, mask=at < WEIGHTS)
+        parts = tl.load(sums + of_chunk + at[None, :], mask=(at < WEIGHTS)[None, :], other=0.0)
+        tl.store(weight + at, tl.sum(parts, axis=0), mask=at < WEIGHTS)
     elif TRANSPOSED:
         # Each pixel lies under the four taps in the middle of the kernel exactly once.
-        x = tl.arange(0, BLOCK)
-        for chunk in range(0, CHUNKS):
-            for tap in tl.static_range(0, 4):
-                of: tl.constexpr = ((1 + tap // 2) * KS + 1 + tap % 2) * CX
-                at = chunk * (WEIGHTS + BIASES) + WEIGHTS + of + x
-                total += tl.load(sums + at, mask=x < CX, other=0.0)
+        x = tl.arange(0, CXS)
+        total = tl.zeros((CXS,), dtype=tl.float32)
+        for r in tl.static_range(1, 3):
+            for s in tl.static_range(1, 3):
+                of_tap = of_chunk + WEIGHTS + (r * KS + s) * CX
+                pixels = tl.load(sums + of_tap + x[None, :], mask=(x < CX)[None, :], other=0.0)
+                total += tl.sum(pixels, axis=0)
         tl.store(bias + x, total, mask=x < CX)
     else:
-        at = (block - blocks) * BLOCK + tl.arange(0, BLOCK)
-        for chunk in range(0, CHUNKS):
-            total += tl.load(
-                sums + chunk * (WEIGHTS + BIASES) + WEIGHTS + at, mask=at < BIASES, other=0.0
-            )
-        tl.store(bias + at, total, mask=at < BIASES)
+        y = (block - blocks) * BLOCK + tl.arange(0, BLOCK)
+        rows = tl.load(
+            sums + of_chunk + WEIGHTS + y[None, :], mask=(y < BIASES)[None, :], other=0.0
+        )
+        tl.store(bias + y, tl.sum(rows, axis=0), mask=y < BIASES)
