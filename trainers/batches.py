@@ -11,6 +11,7 @@ S steps, B rows drawn of each, R rows with the partners of pairs, F factors, Z l
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from grids.datasets import RANDOM_NUISANCES
@@ -42,16 +43,18 @@ class Batches:
         self._sizes_F = torch.tensor(dataset.factor_sizes, dtype=torch.int64, device=device)
         self._positions = [torch.arange(size, device=device) for size in dataset.factor_sizes]
         self._pixels = Pixels(dataset, device)
+        self._shuffled = trial.batch_size // trial.framework.rows_multiple
         self._beta = 1.0 if trial.beta is None else trial.beta
         self._epochs: Epochs | None = None
         if trial.sampling == "without_replacement":
             self._epochs = Epochs(trial.seed, trial.images, self._rows, device)
         self._steps_of_numbers, self._steps = steps_ahead(trial, dataset, device)
-        # What lies ahead: by name, [S, ...] of the steps from the first on. Made once, then written
-        # over, as captured steps read it.
+        # What lies ahead, by name: [S * R, ...], of the steps from the first on. Made once, then
+        # written over, as captured steps read it.
         self._ahead: dict[str, Tensor] = {}
         self._first = -self._steps
-        self._first_on_device = torch.zeros((), dtype=torch.int64, device=device)
+        # The rows of step 0, if it lay there: below 0 where it lies behind.
+        self._row_R = torch.zeros(images_a_step(trial), dtype=torch.int64, device=device)
         # Numbers of the steps beyond those, without their images.
         self._numbers: dict[int, dict[str, Tensor]] = {}
 
@@ -66,33 +69,34 @@ class Batches:
 
     def of_step(self, number: Tensor) -> Step:
         """What lies there of a step that was reached; `number` is an int64 scalar on the device."""
-        place_1 = (number - self._first_on_device).view(1)
-        own = {name: ahead.index_select(0, place_1)[0] for name, ahead in self._ahead.items()}
+        row_R = torch.add(self._row_R, number, alpha=len(self._row_R))
+        own = {name: ahead.index_select(0, row_R) for name, ahead in self._ahead.items()}
+        channels, height, width = self.dataset.image_shape
+        images_RHWC = own["images"].view(-1, height, width, channels)
         return Step(
-            self._pixels.to_float(own["images"].permute(0, 3, 1, 2)),
+            self._pixels.to_float(images_RHWC.permute(0, 3, 1, 2)),
             own["noise"],
             number,
-            own.get("beta", self._beta),
-            permutation_BZ=own.get("permutation"),
+            own["beta"][0] if "beta" in own else self._beta,
+            permutation_BZ=own["permutation"][: self._shuffled] if "permutation" in own else None,
         )
 
     def _draw(self, first: int) -> None:
         if first not in self._numbers:
             self._numbers = self._numbers_from(first)
-        drawn = self._numbers.pop(first)
-        factors_SRF, nuisance_SR = drawn.pop("factors"), drawn.pop("nuisance")
-        images_NCHW = self.dataset.images(factors_SRF.flatten(0, 1), nuisance_SR.flatten())
-        images_NHWC = images_NCHW.permute(0, 2, 3, 1)
-        drawn["images"] = images_NHWC.reshape(*nuisance_SR.shape, *images_NHWC.shape[1:])
+        drawn = {name: of.flatten(0, 1) for name, of in self._numbers.pop(first).items()}
+        images_NCHW = self.dataset.images(drawn.pop("factors"), drawn.pop("nuisance"))
+        drawn["images"] = images_NCHW.permute(0, 2, 3, 1).flatten(1)
         for name, values in drawn.items():
             if name not in self._ahead:
                 self._ahead[name] = values.new_empty(values.shape)
             self._ahead[name].copy_(values)
         self._first = first
-        self._first_on_device.fill_(first)
+        total = len(self._row_R)
+        torch.arange(-first * total, (1 - first) * total, out=self._row_R)
 
     def _numbers_from(self, first: int) -> dict[int, dict[str, Tensor]]:
-        """All but the images of the steps from `first` on, by the first of each S of them."""
+        """All but the images of the steps from `first` on: [S, R, ...] by the first of each S."""
         trial, dataset, seed, rows = self.trial, self.dataset, self.trial.seed, self._rows
         steps = self._steps_of_numbers
         number_S = torch.arange(first, first + steps, device=self.device)
@@ -109,7 +113,7 @@ class Batches:
         if isinstance(trial.framework, AdaGVAE | AdaMLVAE):
             both = pairs(seed, number_S, rows, self._sizes_F, trial.framework, factors_NF)
             factors_SRF = torch.cat([one.view(by_step) for one in both], dim=1)
-        total = factors_SRF.shape[1]
+        total = len(self._row_R)
         nuisance_SR = nuisances(seed, number_S, total, dataset.nuisances).view(steps, total)
         if drawn_N is not None and dataset.nuisances != RANDOM_NUISANCES:
             nuisance_SR[:, :rows] = drawn_N.view(steps, rows)
@@ -123,10 +127,11 @@ class Batches:
         }
         if trial.beta_schedule != ConstantSchedule():
             moved_S = factor(trial.beta_schedule, number_S, trial.steps)
-            numbers["beta"] = (self._beta * moved_S).to(torch.float32)
+            beta_S1 = (self._beta * moved_S).to(torch.float32)[:, None]
+            numbers["beta"] = beta_S1.expand(steps, total)
         if isinstance(trial.framework, FactorVAE):
-            shuffled = trial.batch_size // trial.framework.rows_multiple
-            numbers["permutation"] = permutations(seed, number_S, shuffled, trial.latents)
+            order_SBZ = permutations(seed, number_S, self._shuffled, trial.latents)
+            numbers["permutation"] = F.pad(order_SBZ, (0, 0, 0, total - self._shuffled))
         return {
             first + ahead: {name: of[ahead : ahead + self._steps] for name, of in numbers.items()}
             for ahead in range(0, steps, self._steps)
@@ -136,17 +141,25 @@ class Batches:
 def steps_ahead(trial: Trial, dataset: Dataset, device: torch.device) -> tuple[int, int]:
     """Of how many steps numbers are drawn at once, and of how many of those the images.
 
-    One of each on a CPU, where a draw of many steps costs as much as a draw of each.
+    One on a CPU, where many cost as much as each of them.
     """
     if device.type == "cpu":
         return 1, 1
     factors = len(dataset.factor_sizes)
     nothing = torch.zeros(1, factors + 1, dtype=torch.int64, device=device)
-    an_image = dataset.images(nothing[:, :factors], nothing[:, factors])
-    pairs = isinstance(trial.framework, AdaGVAE | AdaMLVAE)
-    images = trial.batch_size * trial.framework.drawn_per_row * (2 if pairs else 1)
-    noise = images * trial.latents
-    numbers = max(min(STEPS_AHEAD, NOISE_AHEAD // noise, trial.steps), 1)
-    steps = min(IMAGE_BYTES_AHEAD // (images * an_image.nbytes), numbers)
+    return that_fit(trial, dataset.images(nothing[:, :factors], nothing[:, factors]).nbytes)
+
+
+def that_fit(trial: Trial, image_bytes: int) -> tuple[int, int]:
+    """The same of images of so many bytes each, on a GPU."""
+    images = images_a_step(trial)
+    numbers = max(min(STEPS_AHEAD, NOISE_AHEAD // (images * trial.latents), trial.steps), 1)
+    steps = min(IMAGE_BYTES_AHEAD // (images * image_bytes), numbers)
     steps = max(steps - steps % STEPS_A_GRAPH, 1)
     return numbers - numbers % steps, steps
+
+
+def images_a_step(trial: Trial) -> int:
+    """R: partners of pairs counted."""
+    pairs = isinstance(trial.framework, AdaGVAE | AdaMLVAE)
+    return trial.batch_size * trial.framework.drawn_per_row * (2 if pairs else 1)

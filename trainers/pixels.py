@@ -26,7 +26,9 @@ class Pixels:
 
     def to_float(self, images_BCHW: Tensor) -> Tensor:
         """A dataset's images [B, C, H, W] to float32 of the same shape and memory format."""
-        # A uint8 less a float32 is a float32, in one operation.
+        # Elsewhere operations take a uint8 and a float32 alike; a CPU's are slow at it.
+        if images_BCHW.device.type == "cpu":
+            images_BCHW = images_BCHW.to(torch.float32)
         if not self._standardise:
             return images_BCHW / self._scale_C11
         return (images_BCHW - self._shift_C11).div_(self._scale_C11)
