@@ -6,8 +6,8 @@ is given, read once, two bytes an element: what it writes, and single precision,
     python -m benchmarks.profile [--device cuda|cpu] [--framework beta_vae] [--channels 1]
 
 On CUDA the step runs without a graph here, so that kernels have the names of their operators, and
-the sum of their times is that of a step in a graph without gaps. Needs torch, numpy, trainers,
-grids.
+the sum of their times is that of a step in a graph without gaps; batches that are drawn ahead were
+drawn before. Needs torch, numpy, trainers, grids.
 """
 
 from __future__ import annotations

@@ -15,29 +15,24 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from grids.datasets import RANDOM_NUISANCES
 from grids.parts import (
     COMMON_TERMS,
-    AdaGVAE,
     Adam,
-    AdaMLVAE,
     ConstantSchedule,
     FactorVAE,
 )
 from grids.trial import Trial
 from trainers import BASELINES, COMPANIONS, OBJECTIVES, make_model
 from trainers.baselines import fit_images
+from trainers.batches import Batches
 from trainers.capture import CapturedSteps
 from trainers.datasets.dataset import Dataset
 from trainers.kernels import usable
 from trainers.objectives.evidence import reconstruction_per_image
 from trainers.objectives.step import Step, Terms
 from trainers.optimizers import make_optimizer
-from trainers.pixels import Pixels
 from trainers.precision import autocast, kernels
-from trainers.sampling import Epochs, cells, images_of, nuisances, pairs
 from trainers.schedules import factor
-from trainers.streams import Stream, normals
 
 REPORTS_PER_TRIAL = 60
 
@@ -96,15 +91,7 @@ class Training:
             self.companion_optimizer = make_optimizer(
                 self.companion.parameters(), adam, adam.lr, self.device
             )
-        self._factor_sizes_F = torch.tensor(
-            dataset.factor_sizes, dtype=torch.int64, device=self.device
-        )
-        self._positions = [torch.arange(size, device=self.device) for size in dataset.factor_sizes]
-        self._pixels = Pixels(dataset, self.device)
-        self._rows = trial.batch_size * trial.framework.drawn_per_row
-        self._epochs: Epochs | None = None
-        if trial.sampling == "without_replacement":
-            self._epochs = Epochs(trial.seed, trial.images, self._rows, self.device)
+        self._batches = Batches(trial, dataset, self.device)
         with_kl = trial.framework.posterior
         self._term_names = (
             *(COMMON_TERMS if with_kl else COMMON_TERMS[:2]),
@@ -196,10 +183,7 @@ class Training:
             self._captured = CapturedSteps()
 
     def _some_steps(self, most: int) -> int:
-        if self._epochs is not None:
-            # Two epochs lie in memory, the one of this step and the next.
-            self._epochs.reach(self.step)
-            most = min(most, max(1, self._epochs.images // self._rows))
+        most = min(most, self._batches.reach(self.step))
         if self._captured is not None:
             return self._captured.run(self._one_step, most)
         self._one_step()
@@ -265,31 +249,8 @@ class Training:
         return Terms(error / step.images_BCHW[0].numel(), error, None, own)
 
     def _batch(self) -> Step:
-        """Images on the model's scale and the noise of their latents; of pairs, partners last."""
-        trial, seed, number = self.trial, self.trial.seed, self._device_step
-        sizes_F, framework, rows = self._factor_sizes_F, self.trial.framework, self._rows
-        drawn_B = None
-        if self._epochs is not None:
-            # Random numbers are no part of an image: they are drawn anew each time.
-            counted = self.dataset.nuisances
-            counted = 1 if counted == RANDOM_NUISANCES else counted
-            factors_BF, drawn_B = images_of(self._epochs.numbers(number), self._positions, counted)
-        else:
-            factors_BF = cells(seed, number, rows, sizes_F)
-        if isinstance(framework, AdaGVAE | AdaMLVAE):
-            factors_BF = torch.cat(pairs(seed, number, rows, sizes_F, framework, factors_BF))
-        nuisance_B = nuisances(seed, number, len(factors_BF), self.dataset.nuisances)
-        if drawn_B is not None and self.dataset.nuisances != RANDOM_NUISANCES:
-            nuisance_B[: len(drawn_B)] = drawn_B
-        noise_BZ = normals(
-            seed, Stream.LATENT_NOISE, number, len(factors_BF), trial.latents, dtype=torch.float32
-        )
-        images_BCHW = self._pixels.to_float(self.dataset.images(factors_BF, nuisance_B))
-        beta: float | Tensor = 1.0 if trial.beta is None else trial.beta
-        if trial.beta_schedule != ConstantSchedule():
-            moved = factor(trial.beta_schedule, number, trial.steps)
-            beta = (beta * moved).to(noise_BZ.dtype)
-        return Step(images_BCHW, noise_BZ, number, beta, self.companion)
+        step = self._batches.of_step(self._device_step)
+        return step._replace(companion=self.companion)
 
 
 def _backward(loss: Tensor, optimizer: torch.optim.Optimizer) -> None:

@@ -21,11 +21,17 @@ class Pixels:
         std = dataset.std if dataset.standardise else (1.0,) * channels
         self.shift_C11 = 255 * torch.tensor(mean, dtype=torch.float64, device=device)[:, None, None]
         self.scale_C11 = 255 * torch.tensor(std, dtype=torch.float64, device=device)[:, None, None]
+        self._shift_C11, self._scale_C11 = self.shift_C11.float(), self.scale_C11.float()
+        self._standardise = dataset.standardise
 
     def to_float(self, images_BCHW: Tensor) -> Tensor:
         """A dataset's images [B, C, H, W] to float32 of the same shape and memory format."""
-        shift_C11, scale_C11 = self.shift_C11.float(), self.scale_C11.float()
-        return images_BCHW.to(torch.float32, copy=True).sub_(shift_C11).div_(scale_C11)
+        # Elsewhere operations take a uint8 and a float32 alike; a CPU's are slow at it.
+        if images_BCHW.device.type == "cpu":
+            images_BCHW = images_BCHW.to(torch.float32)
+        if not self._standardise:
+            return images_BCHW / self._scale_C11
+        return (images_BCHW - self._shift_C11).div_(self._scale_C11)
 
     def to_bytes(self, images_BCHW: Tensor) -> Tensor:
         """The nearest uint8 of images on the model's scale, clipped to [0, 255]."""

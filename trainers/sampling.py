@@ -1,7 +1,8 @@
 """Which images a step sees: batches and pairs of cells, and draws of their nuisance.
 
-B batch, F factors; the sizes of the factors are int64 [F]. Every shape is static, and everything
-stays on the device of `step` and of the sizes.
+B batch, F factors; the sizes of the factors are int64 [F]. Everything stays on the device of `step`
+and of the sizes. Where `step` is a tensor [S] of steps, B counts the rows of all of them, step by
+step.
 """
 
 from __future__ import annotations
@@ -22,47 +23,44 @@ def cells(seed: int, step: int | Tensor, batch_size: int, sizes_F: Tensor) -> Te
 def nuisances(seed: int, step: int | Tensor, batch_size: int, count: int) -> Tensor:
     """Independent uniform draws of the nuisance, int64 [B] in [0, count); count <= 2^31."""
     if count == 1:
-        device = step.device if isinstance(step, Tensor) else None
-        return torch.zeros(batch_size, dtype=torch.int64, device=device)
+        steps = torch.as_tensor(step)
+        return torch.zeros(steps.numel() * batch_size, dtype=torch.int64, device=steps.device)
     return below(words(seed, Stream.NUISANCE, step, batch_size, 1)[:, 0], count)
 
 
 class Epochs:
     """Without replacement: every image once an epoch, in an order that is the epoch's own.
 
-    Batches follow each other over the end of an epoch, so that all have one size. The order of two
-    epochs lies in memory; `reach` makes it, on the host's word, and `numbers` only looks up.
+    Batches follow each other over the end of an epoch, so that all have one size. The orders that
+    were last drawn from lie in memory.
     """
 
     def __init__(self, seed: int, images: int, batch_size: int, device: torch.device) -> None:
         self.seed, self.images, self.batch_size, self.device = seed, images, batch_size, device
-        self._epoch = -1
-        # On the device, where a captured step reads it.
-        self._first_image = torch.zeros((), dtype=torch.int64, device=device)
-        self._order_2N = torch.zeros(2 * images, dtype=torch.int64, device=device)
+        self._orders: dict[int, Tensor] = {}
 
-    def reach(self, step: int) -> None:
-        """Before a step is drawn, or captured: makes the order of its epoch and of the next."""
-        epoch = step * self.batch_size // self.images
-        if epoch == self._epoch:
-            return
-        following = self._order_2N[self.images :].clone()
-        known = epoch == self._epoch + 1 and self._epoch >= 0
-        self._order_2N[: self.images] = following if known else self._order(epoch)
-        self._order_2N[self.images :] = self._order(epoch + 1)
-        self._epoch = epoch
-        self._first_image.fill_(epoch * self.images)
+    def numbers(self, first_step: int, steps: int) -> Tensor:
+        """Numbers of the images of so many steps, int64 [steps * B] in [0, images)."""
+        start, end = first_step * self.batch_size, (first_step + steps) * self.batch_size
+        epochs = range(start // self.images, (end - 1) // self.images + 1)
+        kept = {epoch: order for epoch, order in self._orders.items() if epoch in epochs}
+        missing = [epoch for epoch in epochs if epoch not in kept]
+        if missing:
+            kept |= self._made(range(missing[0], epochs.stop))
+        self._orders = kept
+        return torch.cat(
+            [
+                kept[epoch][max(start - epoch * self.images, 0) : end - epoch * self.images]
+                for epoch in epochs
+            ]
+        )
 
-    def numbers(self, step: int | Tensor) -> Tensor:
-        """Numbers of the images of a step of the epoch reached, int64 [B] in [0, images)."""
-        first = step * self.batch_size - self._first_image
-        return self._order_2N[first + torch.arange(self.batch_size, device=self.device)]
-
-    def _order(self, epoch: int) -> Tensor:
-        """All numbers, sorted by 62 random bits each (two alike keep their order)."""
-        number = torch.tensor(epoch, device=self.device)
-        words_N2 = words(self.seed, Stream.ORDER, number, self.images, 2)
-        return ((words_N2[:, 0] >> 2 << 32) | words_N2[:, 1]).argsort(stable=True)
+    def _made(self, epochs: range) -> dict[int, Tensor]:
+        """All numbers, sorted by 62 random bits each (two alike keep their order), by epoch."""
+        epoch_E = torch.arange(epochs.start, epochs.stop, device=self.device)
+        words_N2 = words(self.seed, Stream.ORDER, epoch_E, self.images, 2)
+        keys_EN = ((words_N2[:, 0] >> 2 << 32) | words_N2[:, 1]).view(len(epochs), self.images)
+        return dict(zip(epochs, keys_EN.argsort(dim=1, stable=True), strict=True))
 
 
 def images_of(numbers_B: Tensor, positions: list[Tensor], nuisances: int) -> tuple[Tensor, Tensor]:

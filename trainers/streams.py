@@ -67,17 +67,17 @@ def words(
 ) -> Tensor:
     """Uniform 32-bit words, int64 [rows, columns], of the rows from `first_row` on.
 
-    `step` is a number below 2^32, or an int64 scalar tensor, whose device the draw is then made on
-    (a step that lives on the device can be counted up inside a captured graph).
+    `step` is a number below 2^32, or an int64 tensor, whose device the draw is then made on: of one
+    step, or of S steps, [S], whose rows follow each other, [S * rows, columns].
     """
     if not 0 <= seed < SEEDS:
         raise ValueError(f"seed must be a whole number in [0, 2^64), not {seed}")
-    step = torch.as_tensor(step, dtype=torch.int64)
-    block_L = torch.arange(-(-columns // 4), device=step.device)
-    row_R1 = torch.arange(first_row, first_row + rows, device=step.device)[:, None]
-    number = torch.full_like(step, int(stream))
-    words_4RL = philox((block_L, row_R1, step, number), (seed & MASK, seed >> 32))
-    return torch.stack(words_4RL, dim=-1).flatten(1)[:, :columns]
+    step_S11 = torch.as_tensor(step, dtype=torch.int64).view(-1, 1, 1)
+    block_L = torch.arange(-(-columns // 4), device=step_S11.device)
+    row_R1 = torch.arange(first_row, first_row + rows, device=step_S11.device)[:, None]
+    number = torch.full_like(step_S11, int(stream))
+    words_4SRL = philox((block_L, row_R1, step_S11, number), (seed & MASK, seed >> 32))
+    return torch.stack(words_4SRL, dim=-1).flatten(2).flatten(0, 1)[:, :columns]
 
 
 def below(words: Tensor, bound: int | Tensor) -> Tensor:
@@ -92,15 +92,16 @@ def below(words: Tensor, bound: int | Tensor) -> Tensor:
 def normals(
     seed: int, stream: Stream, step: int | Tensor, rows: int, columns: int, *, dtype: torch.dtype
 ) -> Tensor:
-    """Standard normal numbers, [rows, columns] of `dtype`, at most 6.66 from zero.
+    """Standard normal numbers, [rows, columns] of `dtype`, at most 6.66 from zero; of S steps, as
+    `words` has them.
 
     Box and Muller 1958: sqrt(-2 ln u) (cos 2 pi v, sin 2 pi v), in float64 whatever the dtype, so
     that the last bits of a library's logarithm and cosine do not reach a float32.
     """
     pairs = -(-columns // 2)
-    words_RP2 = words(seed, stream, step, rows, 2 * pairs).view(rows, pairs, 2)
+    words_RP2 = words(seed, stream, step, rows, 2 * pairs).view(-1, pairs, 2)
     uniform_RP2 = words_RP2.to(torch.float64) * 2.0**-32
     radius_RP = torch.sqrt(-2 * torch.log1p(-uniform_RP2[..., 0]))
     angle_RP = 2 * math.pi * uniform_RP2[..., 1]
     both = torch.stack((radius_RP * torch.cos(angle_RP), radius_RP * torch.sin(angle_RP)), dim=-1)
-    return both.reshape(rows, -1)[:, :columns].to(dtype)
+    return both.flatten(1)[:, :columns].to(dtype)

@@ -21,6 +21,7 @@ from results.schema import PROVENANCE
 from results.store import StudyFolder
 from trainers.datasets.xysquares import XYSquares
 from trainers.fit import Training
+from trainers.pixels import Pixels
 
 
 def unit_of(grid: Grid, root: Path, work: Any = "train") -> Unit:
@@ -268,7 +269,7 @@ def test_codes_are_row_major_and_carry_their_factor_sizes(tiny_grid: Any, tmp_pa
         assert arrays["codes"].shape == arrays["logvar"].shape == (1, 64, 2)
         assert run.training is not None
         last = torch.tensor([[0, 0, 0, 0, 0, 1]])  # cell 1: only the last factor has moved
-        pixels = run.training._pixels.to_float(
+        pixels = Pixels(run.dataset, run.training.device).to_float(
             run.dataset.images(last, torch.zeros(len(last), dtype=torch.int64))
         )
         with torch.inference_mode():

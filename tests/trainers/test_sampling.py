@@ -110,11 +110,7 @@ CPU = torch.device("cpu")
 
 
 def taken(epochs: Epochs, steps: range) -> Tensor:
-    numbers = []
-    for step in steps:
-        epochs.reach(step)
-        numbers.append(epochs.numbers(torch.tensor(step)))
-    return torch.cat(numbers)
+    return torch.cat([epochs.numbers(step, 1) for step in steps])
 
 
 @pytest.mark.parametrize(("images", "batch_size"), [(64, 16), (60, 16), (7, 5), (5, 5), (1, 1)])
@@ -135,6 +131,16 @@ def test_an_epoch_is_reached_from_anywhere_with_the_same_order() -> None:
         resumed = taken(Epochs(3, 60, 16, CPU), range(start, 40))
         assert torch.equal(resumed, through[start * 16 :])
     assert not torch.equal(taken(Epochs(4, 60, 16, CPU), range(40)), through)
+
+
+@pytest.mark.parametrize(("images", "batch_size"), [(64, 16), (60, 16), (7, 5), (5, 5), (1, 1)])
+def test_numbers_of_several_steps_are_those_of_each(images: int, batch_size: int) -> None:
+    one_by_one = taken(Epochs(3, images, batch_size, CPU), range(48)).view(48, batch_size)
+    for steps in (1, 5, 24, 48):  # up to many epochs, and back
+        epochs = Epochs(3, images, batch_size, CPU)
+        for first in (*range(0, 48, steps), 0):
+            numbers = epochs.numbers(first, min(steps, 48 - first))
+            assert torch.equal(numbers, one_by_one[first : first + steps].flatten())
 
 
 def test_every_order_of_an_epoch_is_as_likely() -> None:

@@ -134,3 +134,12 @@ def test_normals_come_in_the_dtype_asked_for() -> None:
 def test_rows_can_be_drawn_from_any_of_them_on() -> None:
     whole = words(3, Stream.DISTANCES, 5, 20, 7)
     assert torch.equal(words(3, Stream.DISTANCES, 5, 8, 7, first_row=12), whole[12:])
+
+
+def test_the_rows_of_several_steps_follow_each_other() -> None:
+    steps = torch.tensor([3, 2**32 - 1, 4])
+    drawn = words(3, Stream.CELLS, steps, 5, 7)
+    assert torch.equal(drawn, torch.cat([words(3, Stream.CELLS, int(s), 5, 7) for s in steps]))
+    numbers = normals(3, Stream.CELLS, steps, 5, 7, dtype=torch.float32)
+    each = [normals(3, Stream.CELLS, int(s), 5, 7, dtype=torch.float32) for s in steps]
+    assert torch.equal(numbers, torch.cat(each))

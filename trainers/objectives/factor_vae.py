@@ -61,6 +61,7 @@ def factor_vae(model: VAE, step: Step, trial: Trial) -> Terms:
     """Terms of one batch; of a second batch or half, which comes last, only codes are needed."""
     framework, discriminate = trial.framework, step.companion
     assert isinstance(framework, parts.FactorVAE) and discriminate is not None
+    assert step.permutation_BZ is not None
     rows = len(step.images_BCHW) // (1 if framework.permutation == "batch" else 2)
     first = step._replace(images_BCHW=step.images_BCHW[:rows], noise_BZ=step.noise_BZ[:rows])
     found = evidence(model, first, trial)
@@ -70,7 +71,7 @@ def factor_vae(model: VAE, step: Step, trial: Trial) -> Terms:
         else:
             posterior = model.encode(step.images_BCHW[rows:])
             other_BZ = gaussian.sample(*posterior, step.noise_BZ[rows:])
-        permuted_BZ = permuted(other_BZ, trial.seed, step.number)
+        permuted_BZ = other_BZ.gather(0, step.permutation_BZ)
     logits_B2 = discriminate(found.z_BZ)
     total_correlation = (logits_B2[:, 0] - logits_B2[:, 1]).mean()
     loss = found.negative_elbo + framework.gamma * total_correlation
@@ -87,7 +88,7 @@ def factor_vae(model: VAE, step: Step, trial: Trial) -> Terms:
     return Terms(loss, found.reconstruction, found.kl_Z, own, companion_loss=discriminator_loss)
 
 
-def permuted(z_BZ: Tensor, seed: int, number: Tensor) -> Tensor:
-    """Every latent shuffled over the batch on its own."""
-    keys_BZ = words(seed, Stream.PERMUTATION, number, *z_BZ.shape)
-    return z_BZ.gather(0, keys_BZ.argsort(dim=0, stable=True))
+def permutations(seed: int, step: int | Tensor, rows: int, latents: int) -> Tensor:
+    """An order of the rows for every latent of a step, int64 [S, rows, Z]; `step` as in `words`."""
+    keys_SRZ = words(seed, Stream.PERMUTATION, step, rows, latents).reshape(-1, rows, latents)
+    return keys_SRZ.argsort(dim=1, stable=True)

@@ -24,6 +24,8 @@ class Step(NamedTuple):
     """The trial's beta at this step, where its framework has one; else 1."""
     companion: nn.Module | None = None
     """What the framework keeps beside the model, of `COMPANIONS`."""
+    permutation_BZ: Tensor | None = None
+    """Of a framework that shuffles latents: the row that each comes from, int64."""
 
 
 class Terms(NamedTuple):

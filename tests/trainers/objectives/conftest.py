@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from trainers.models import MODELS, VAE
+from trainers.objectives.factor_vae import permutations
 from trainers.objectives.step import Step
 
 Array = npt.NDArray[np.float64]
@@ -59,7 +60,10 @@ def make_batch() -> MakeBatch:
             for i in range(rows):
                 m, v = mean[i, d], variance[i, d]
                 kl[d] += 0.5 * (m * m + v - np.log(v) - 1) / rows
-        step = Step(images.to(dtype), noise.to(dtype), torch.tensor(number), 1.0)
+        [order] = permutations(0, number, rows, 3)
+        step = Step(
+            images.to(dtype), noise.to(dtype), torch.tensor(number), 1.0, permutation_BZ=order
+        )
         return Batch(model.to(dtype), step, flat, mean, variance, z, error, kl)
 
     return make

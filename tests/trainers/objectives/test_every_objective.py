@@ -79,7 +79,8 @@ def test_no_value_is_read_on_the_host(trial_of: MakeTrial, name: str) -> None:
         model = MODELS["linear"].make((1, 4, 4), 3, 6 if trial.framework.posterior else 3)
         companion = COMPANIONS[name](trial) if name in COMPANIONS else None
         number = torch.zeros((), dtype=torch.int64)
-        step = Step(torch.rand(6, 1, 4, 4), torch.randn(6, 3), number, 3.0, companion)
+        order = torch.zeros(6, 3, dtype=torch.int64)
+        step = Step(torch.rand(6, 1, 4, 4), torch.randn(6, 3), number, 3.0, companion, order)
         terms = OBJECTIVES[name](model, step, trial)
         terms.loss.backward()  # type: ignore[no-untyped-call]
         with pytest.raises(RuntimeError):

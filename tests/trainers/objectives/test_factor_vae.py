@@ -13,10 +13,15 @@ from torch import Tensor
 from grids import parts
 from trainers import make_dataset
 from trainers.fit import Training
-from trainers.objectives.factor_vae import Discriminator, discriminator, factor_vae, permuted
+from trainers.objectives.factor_vae import Discriminator, discriminator, factor_vae, permutations
 
 Array = npt.NDArray[np.float64]
 DTYPES = [torch.float64, torch.float32]
+
+
+def permuted(z_BZ: Tensor, seed: int, number: int) -> Tensor:
+    [order_BZ] = permutations(seed, number, *z_BZ.shape)
+    return z_BZ.gather(0, order_BZ)
 
 
 class Constant(torch.nn.Module):
@@ -54,7 +59,9 @@ def test_terms_are_their_definitions(
     batch = make_batch(8, dtype=dtype)
     rows = 8 if permutation == "batch" else 4
     judge = discriminator(trial).to(dtype)
-    terms = factor_vae(batch.model, batch.step._replace(companion=judge), trial)
+    [order] = permutations(trial.seed, 0, rows, batch.mean.shape[1])
+    step = batch.step._replace(companion=judge, permutation_BZ=order)
+    terms = factor_vae(batch.model, step, trial)
     layers = [parameter.detach().double().numpy() for parameter in judge.parameters()]
 
     def logits(codes: Array) -> Array:
@@ -71,7 +78,7 @@ def test_terms_are_their_definitions(
 
     real = logits(batch.z[:rows])
     source = torch.tensor(batch.z if permutation == "batch" else batch.z[4:])
-    false = logits(permuted(source, trial.seed, torch.tensor(0)).numpy())
+    false = logits(permuted(source, trial.seed, 0).numpy())
     expected = -0.5 * np.mean([log_p(row, 0) for row in real])
     expected -= 0.5 * np.mean([log_p(row, 1) for row in false])
     assert terms.companion_loss is not None
@@ -94,13 +101,13 @@ def test_terms_are_their_definitions(
 
 def test_every_latent_is_shuffled_on_its_own() -> None:
     z = torch.arange(64 * 3, dtype=torch.float64).view(64, 3)
-    shuffled = permuted(z, 5, torch.tensor(9))
+    shuffled = permuted(z, 5, 9)
     assert torch.equal(shuffled.sort(dim=0).values, z)
     rows = (shuffled // 3).to(torch.int64)
     assert (rows != rows[:, :1]).any() and not torch.equal(rows[:, 1], rows[:, 2])
-    assert torch.equal(permuted(z, 5, torch.tensor(9)), shuffled)
-    assert not torch.equal(permuted(z, 5, torch.tensor(10)), shuffled)
-    assert not torch.equal(permuted(z, 6, torch.tensor(9)), shuffled)
+    assert torch.equal(permuted(z, 5, 9), shuffled)
+    assert not torch.equal(permuted(z, 5, 10), shuffled)
+    assert not torch.equal(permuted(z, 6, 9), shuffled)
 
 
 def test_orders_are_equally_likely_and_latents_independent() -> None:
@@ -108,7 +115,7 @@ def test_orders_are_equally_likely_and_latents_independent() -> None:
     z = torch.tensor([[0, 0], [1, 1], [2, 2]])
     seen: Counter[tuple[int, ...]] = Counter()
     for number in range(3600):
-        seen[tuple(permuted(z, 3, torch.tensor(number)).flatten().tolist())] += 1
+        seen[tuple(permuted(z, 3, number).flatten().tolist())] += 1
     assert len(seen) == 36
     chi_squared = sum((count - 100) ** 2 / 100 for count in seen.values())
     assert chi_squared < 66.6  # 35 degrees of freedom: one draw in a thousand is above
@@ -127,9 +134,10 @@ def test_the_loss_is_of_the_rows_that_the_permutation_leaves_to_it(
             seen.append(z_BZ.detach())
             return super().forward(z_BZ)
 
-    step = batch.step._replace(companion=Watched((0.0, 0.0)))
-    terms = factor_vae(batch.model, step, trial)
     rows = 8 if permutation == "batch" else 4
+    [order] = permutations(trial.seed, 0, rows, batch.mean.shape[1])
+    step = batch.step._replace(companion=Watched((0.0, 0.0)), permutation_BZ=order)
+    terms = factor_vae(batch.model, step, trial)
     z = torch.tensor(batch.z)
     torch.testing.assert_close(seen[0], z[:rows])
     torch.testing.assert_close(seen[1][:rows], z[:rows])
@@ -163,6 +171,7 @@ def test_the_model_and_the_discriminator_descend_their_own_losses(trial_of: Any)
     dataset = make_dataset(trial.dataset)
     ours, plain = (Training(trial, dataset, "cpu") for _ in range(2))
     assert plain.companion is not None and ours.companion is not None
+    plain._batches.reach(0)
     step = plain._batch()
     terms = factor_vae(plain.model, step, trial)
     assert terms.companion_loss is not None
@@ -209,7 +218,7 @@ def test_the_discriminator_beats_chance_on_correlated_codes_only(correlated: boo
         z = torch.randn(128, 2)
         if correlated:
             z[:, 1] = z[:, 0] + 0.1 * z[:, 1]
-        logits = judge(torch.cat([z, permuted(z, 0, torch.tensor(number))]))
+        logits = judge(torch.cat([z, permuted(z, 0, number)]))
         truth = torch.arange(256) // 128
         loss = torch.nn.functional.cross_entropy(logits, truth)
         optimizer.zero_grad()
@@ -247,4 +256,5 @@ def test_a_second_batch_is_drawn_beside_the_first(
     framework = parts.FactorVAE(width=4, permutation=permutation)  # type: ignore[arg-type]
     trial = trial_of("factor_vae", framework=framework, model=parts.LinearModel(), batch_size=8)
     training = Training(trial, make_dataset(trial.dataset), "cpu")
+    training._batches.reach(0)
     assert len(training._batch().images_BCHW) == drawn
