@@ -42,101 +42,168 @@ class Layer(NamedTuple):
         return self.small_channels * self.kernel**2 * self.large_channels
 
     @property
-    def rows(self) -> int:
-        """Rows of the kernel in one product: all where one row's channels do not fill a tile."""
-        return 1 if self.kernel * self.large_channels >= 32 else self.kernel
+    def half(self) -> int:
+        """Places of four pixels along the large side, of which one lies at each of a step of 2."""
+        return (self.large - 1 + self.padding) // 2 + 1
 
 
-def down(
+class Masked(NamedTuple):
+    """A gradient where a ReLU let something through, and its sums by block and channel, which add
+    up to the gradient of the bias below."""
+
+    gradient: Tensor
+    sums: Tensor
+
+
+FEW_CHANNELS = 8
+"""A large side of fewer is an image; its three channels are better kept as four, one of zeros."""
+
+
+def down(layer: Layer, large: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """To the small side, with a bias and a ReLU: bfloat16 [B, h, w, Cy], or flat.
+
+    `large` [B, H, W, Cx or more] of float32 or bfloat16, `weight` bfloat16 [Cy, k, k, Cx], all
+    contiguous; the bias float32.
+    """
+    return _to_small(layer, large, weight, bias=bias)[0]
+
+
+def down_masked(layer: Layer, large: Tensor, weight: Tensor, mask: Tensor) -> Masked:
+    """The same without a bias, zero where `mask`, what the ReLU gave, is not positive."""
+    small, sums = _to_small(layer, large, weight, mask=mask)
+    assert sums is not None
+    return Masked(small, sums)
+
+
+def up(
+    layer: Layer, small: Tensor, weight: Tensor, bias: Tensor, *, relu: bool, dtype: torch.dtype
+) -> Tensor:
+    """To the large side [B, H, W, Cx] of `dtype`, with a bias and perhaps a ReLU."""
+    return _to_large(layer, small, weight, dtype, bias=bias, relu=relu)[0]
+
+
+def up_masked(layer: Layer, small: Tensor, weight: Tensor, mask: Tensor) -> Masked:
+    """The same without a bias, bfloat16, zero where `mask` is not positive."""
+    large, sums = _to_large(layer, small, weight, torch.bfloat16, mask=mask)
+    assert sums is not None
+    return Masked(large, sums)
+
+
+def _to_small(
     layer: Layer,
     large: Tensor,
     weight: Tensor,
     *,
     bias: Tensor | None = None,
     mask: Tensor | None = None,
-) -> Tensor:
-    """To the small side, bfloat16: with a bias and a ReLU, or masked where `mask` is not positive.
-
-    `large` [B, H, W, Cx] of float32 or bfloat16, `weight` bfloat16 [Cy, k, k, Cx], contiguous.
-    """
-    batch = large.shape[0]
-    side, channels = layer.small, layer.small_channels
+) -> tuple[Tensor, Tensor | None]:
+    batch, side, channels = large.shape[0], layer.small, layer.small_channels
+    kept = large.shape[-1]
     shape = (batch, channels, side, side) if layer.small_flat else (batch, side, side, channels)
     small = torch.empty(shape, dtype=torch.bfloat16, device=large.device)
     rows_m = batch * side * side
+    rows = layer.kernel if kept < FEW_CHANNELS else 1
     tiles = _down_tiles(layer, rows_m)
-    grid = (triton.cdiv(rows_m, tiles.m) * triton.cdiv(channels, tiles.n),)
-    _down[grid](
-        large, weight, bias, mask, small, rows_m,
-        H=layer.large, S=side, CX=layer.large_channels, CY=channels, KS=layer.kernel,
-        PAD=layer.padding, FLAT=layer.small_flat, ROWS=layer.rows,
+    blocks_m = triton.cdiv(rows_m, tiles.m)
+    sums = None
+    if mask is not None:
+        sums = torch.empty((blocks_m, channels), dtype=torch.float32, device=large.device)
+    _down[(blocks_m * triton.cdiv(channels, tiles.n),)](
+        large, weight, bias, mask, small, sums, rows_m,
+        H=layer.large, S=side, CX=layer.large_channels, CK=kept, CY=channels, KS=layer.kernel,
+        PAD=layer.padding, FLAT=layer.small_flat, ROWS=rows,
         BIAS=bias is not None, MASK=mask is not None,
-        BM=tiles.m, BN=tiles.n,
-        BK=triton.next_power_of_2(layer.rows * layer.kernel * layer.large_channels),
+        BM=tiles.m, BN=tiles.n, BK=rows * layer.kernel * kept,
         num_warps=tiles.warps, num_stages=tiles.stages,
     )  # fmt: skip
-    return small
+    return small, sums
 
 
-def up(
+def _to_large(
     layer: Layer,
     small: Tensor,
     weight: Tensor,
+    dtype: torch.dtype,
     *,
     bias: Tensor | None = None,
     relu: bool = False,
     mask: Tensor | None = None,
-    dtype: torch.dtype = torch.bfloat16,
-) -> Tensor:
-    """To the large side [B, H, W, Cx] of `dtype`: with a bias and perhaps a ReLU, or masked."""
-    batch = small.shape[0]
-    side, channels = layer.large, layer.large_channels
+) -> tuple[Tensor, Tensor | None]:
+    batch, side, channels = small.shape[0], layer.large, layer.large_channels
     large = torch.empty((batch, side, side, channels), dtype=dtype, device=small.device)
-    half = (side - 1 + layer.padding) // 2 + 1
-    rows_m = batch * half * half
+    rows_m = batch * layer.half**2
     tiles = _up_tiles(layer, rows_m)
-    grid = (triton.cdiv(rows_m, tiles.m) * triton.cdiv(4 * channels, tiles.n),)
-    _up[grid](
-        small, weight, bias, mask, large, rows_m,
-        H=side, S=layer.small, HALF=half, CX=channels, CY=layer.small_channels, KS=layer.kernel,
-        PAD=layer.padding, FLAT=layer.small_flat,
+    blocks_m = triton.cdiv(rows_m, tiles.m)
+    sums = None
+    if mask is not None:
+        sums = torch.empty((4 * blocks_m, channels), dtype=torch.float32, device=small.device)
+    _up[(blocks_m * triton.cdiv(4 * channels, tiles.n),)](
+        small, weight, bias, mask, large, sums, rows_m,
+        H=side, S=layer.small, HALF=layer.half, CX=channels, CY=layer.small_channels,
+        KS=layer.kernel, PAD=layer.padding, FLAT=layer.small_flat,
         BIAS=bias is not None, RELU=relu, MASK=mask is not None,
         BM=tiles.m, BN=tiles.n,
         num_warps=tiles.warps, num_stages=tiles.stages,
     )  # fmt: skip
-    return large
+    return large, sums
 
 
 def weight_gradient(
-    layer: Layer, large: Tensor, small: Tensor, weight: Tensor, bias: Tensor, *, transposed: bool
+    layer: Layer,
+    large: Tensor,
+    small: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    *,
+    transposed: bool,
+    sums: Tensor | None = None,
 ) -> None:
     """Writes the gradients of weight and bias, float32 [Cy, k, k, Cx] and of the outputs' channels.
 
-    One of `large` and `small` is what the layer was given, the other the gradient of what it gave.
+    One of `large` and `small` is what the layer was given, the other the gradient of what it gave;
+    `sums` those of that gradient where they are known: they are needed of a large side of many
+    channels.
     """
-    batch = large.shape[0]
-    rows_m = batch * layer.small**2
+    few = large.shape[-1] < FEW_CHANNELS
+    rows_m = large.shape[0] * (layer.small if few else layer.half) ** 2
     tiles, chunks = _weight_tiles(layer, rows_m)
-    columns = layer.kernel**2 * layer.large_channels
-    biases = columns if transposed else layer.small_channels
-    sums = torch.empty((chunks, layer.weights + biases), dtype=torch.float32, device=large.device)
-    _weight[(chunks * layer.kernel // layer.rows,)](
-        large, small, sums, rows_m,
-        H=layer.large, S=layer.small, CX=layer.large_channels, CY=layer.small_channels,
-        KS=layer.kernel, PAD=layer.padding, FLAT=layer.small_flat, ROWS=layer.rows,
-        TRANSPOSED=transposed, CHUNKS=chunks, BIASES=biases, BM=tiles.m,
-        LENGTH=triton.cdiv(triton.cdiv(rows_m, chunks), tiles.m) * tiles.m,
-        BK=max(16, triton.next_power_of_2(layer.rows * layer.kernel * layer.large_channels)),
-        num_warps=tiles.warps, num_stages=tiles.stages,
-    )  # fmt: skip
+    length = triton.cdiv(triton.cdiv(rows_m, chunks), tiles.m) * tiles.m
+    parts = torch.empty((chunks, layer.weights), dtype=torch.float32, device=large.device)
+    known = sums is not None
+    if sums is None:
+        assert few or not transposed
+        sums = torch.empty((chunks, len(bias)), dtype=torch.float32, device=large.device)
+    if few:
+        _weight_of_taps[(chunks,)](
+            large, small, parts, sums, rows_m,
+            H=layer.large, S=layer.small, CX=layer.large_channels, CK=large.shape[-1],
+            CY=layer.small_channels, KS=layer.kernel, PAD=layer.padding,
+            LARGE_SUMS=transposed and not known, SMALL_SUMS=not (transposed or known),
+            LENGTH=length, BM=tiles.m, BK=layer.kernel**2 * large.shape[-1],
+            num_warps=tiles.warps, num_stages=tiles.stages,
+        )  # fmt: skip
+    else:
+        wide = 4 * layer.large_channels
+        high = layer.kernel**2 // 4 * layer.small_channels
+        blocks = triton.cdiv(wide, tiles.n) * triton.cdiv(high, min(high, tiles.n))
+        _weight_of_quads[(chunks * blocks,)](
+            large, small, parts, sums, rows_m,
+            H=layer.large, S=layer.small, HALF=layer.half, CX=layer.large_channels,
+            CY=layer.small_channels, KS=layer.kernel, PAD=layer.padding, FLAT=layer.small_flat,
+            SUMS=not known, CHUNKS=chunks, LENGTH=length, BM=tiles.m,
+            BX=tiles.n, BY=min(high, tiles.n),
+            num_warps=tiles.warps, num_stages=tiles.stages,
+        )  # fmt: skip
     block = max(16, 4096 // chunks)
-    blocks = triton.cdiv(layer.weights, block) + (1 if transposed else triton.cdiv(biases, block))
-    _sum_chunks[(blocks,)](
-        sums, weight, bias,
-        WEIGHTS=layer.weights, BIASES=biases, CX=layer.large_channels, KS=layer.kernel,
-        CXS=triton.next_power_of_2(layer.large_channels),
-        TRANSPOSED=transposed, CHUNKS=chunks, BLOCK=block, num_warps=4,
+    _add_up[(triton.cdiv(layer.weights, block) + triton.cdiv(len(bias), CHANNELS_ADDED),)](
+        parts, weight, sums, bias,
+        WEIGHTS=layer.weights, CHANNELS=len(bias), CHUNKS=chunks, BLOCK=block, TOTAL=len(sums),
+        ROWS=min(1024, triton.next_power_of_2(len(sums))), COLUMNS=CHANNELS_ADDED,
+        num_warps=4,
     )  # fmt: skip
+
+
+CHANNELS_ADDED = 4
 
 
 class Tiles(NamedTuple):
@@ -149,36 +216,36 @@ class Tiles(NamedTuple):
 
 
 def _down_tiles(layer: Layer, rows: int) -> Tiles:
-    n = min(layer.small_channels, 64)
-    if layer.large_channels < 8:
-        return Tiles(128, n, 4, 1)
+    if layer.large_channels < FEW_CHANNELS:
+        return Tiles(128, layer.small_channels, 4, 1)
     if rows <= 8192:
         return Tiles(64, 32, 4, 4)
-    return Tiles(64, n, 4, 3 if n == 64 else 2)
+    return Tiles(64, layer.small_channels, 4, 3 if layer.small_channels == 64 else 2)
 
 
 def _up_tiles(layer: Layer, rows: int) -> Tiles:
-    n = max(16, triton.next_power_of_2(4 * layer.large_channels))
-    if n == 16:
-        return Tiles(128, n, 4, 3)
+    if layer.large_channels < FEW_CHANNELS:
+        return Tiles(128, 16, 4, 2)
     return Tiles(64, 128, 4, 2) if layer.small_channels == 64 else Tiles(64, 64, 4, 3)
 
 
 def _weight_tiles(layer: Layer, rows: int) -> tuple[Tiles, int]:
     """Also into how many parts the rows are split."""
-    chunks = 256 if layer.rows > 1 else 64 if rows >= 32768 else 32 if rows >= 8192 else 16
-    wide = layer.kernel * layer.large_channels > 128
-    return Tiles(64, 0, 8 if wide else 4, 3), chunks
+    if layer.large_channels < FEW_CHANNELS:
+        return Tiles(64, 0, 2, 3), 512
+    return Tiles(64, 128, 8, 3), 128 if rows >= 32768 else 64 if rows >= 16384 else 32
 
 
 @triton.jit
 def _down(
-    large, weight, bias, mask, small, rows_m,
-    H: tl.constexpr, S: tl.constexpr, CX: tl.constexpr, CY: tl.constexpr, KS: tl.constexpr,
-    PAD: tl.constexpr, FLAT: tl.constexpr, ROWS: tl.constexpr,
+    large, weight, bias, mask, small, sums, rows_m,
+    H: tl.constexpr, S: tl.constexpr, CX: tl.constexpr, CK: tl.constexpr, CY: tl.constexpr,
+    KS: tl.constexpr, PAD: tl.constexpr, FLAT: tl.constexpr, ROWS: tl.constexpr,
     BIAS: tl.constexpr, MASK: tl.constexpr,
     BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr,
 ):  # fmt: skip
+    """A row of the product is a pixel of the small side, a column a channel. The kernel's rows come
+    one after the other, or at once where one of them is too short for a product."""
     blocks_n: tl.constexpr = (CY + BN - 1) // BN
     block = tl.program_id(0)
     m = (block // blocks_n) * BM + tl.arange(0, BM)
@@ -188,30 +255,31 @@ def _down(
     row = 2 * (place // S) - PAD
     column = 2 * (place % S) - PAD
     k = tl.arange(0, BK)
-    of_row = k // (KS * CX)
-    of_column = (k // CX) % KS
-    at = ((image * H + row) * H + column) * CX
-    inside_columns = (column[:, None] + of_column[None, :] >= 0) & (
-        column[:, None] + of_column[None, :] < H
-    )
-    inside = inside_columns & (k < ROWS * KS * CX)[None, :] & (m < rows_m)[:, None]
-    within = of_row * (H * CX) + k % (KS * CX)
-    sums = tl.zeros((BM, BN), dtype=tl.float32)
+    of_row = k // (KS * CK)
+    columns = column[:, None] + ((k // CK) % KS)[None, :]
+    inside = (columns >= 0) & (columns < H) & (m < rows_m)[:, None]
+    at = (((image * H + row) * H + column) * CK)[:, None]
+    within = (of_row * (H * CK) + k % (KS * CK))[None, :]
+    if CK == CX:
+        of_weight = k[None, :]
+        has_weight = (y < CY)[:, None]
+    else:
+        of_weight = ((k // CK) * CX + k % CK)[None, :]
+        has_weight = (y < CY)[:, None] & (k % CK < CX)[None, :]
+    product = tl.zeros((BM, BN), dtype=tl.float32)
     for r in range(0, KS, ROWS):
         rows = row[:, None] + (of_row + r)[None, :]
         x_MK = tl.load(
-            large + at[:, None] + within[None, :] + r * (H * CX),
-            mask=inside & (rows >= 0) & (rows < H),
-            other=0.0,
+            large + at + within + r * (H * CK), mask=inside & (rows >= 0) & (rows < H), other=0.0
         )
         w_NK = tl.load(
-            weight + y[:, None] * (KS * KS * CX) + k[None, :] + r * (KS * CX),
-            mask=(k < ROWS * KS * CX)[None, :] & (y < CY)[:, None],
+            weight + y[:, None] * (KS * KS * CX) + of_weight + r * (KS * CX),
+            mask=has_weight,
             other=0.0,
         )
-        sums = tl.dot(x_MK.to(tl.bfloat16), tl.trans(w_NK), sums)
+        product = tl.dot(x_MK.to(tl.bfloat16), tl.trans(w_NK), product)
     if BIAS:
-        sums = tl.maximum(sums + tl.load(bias + y, mask=y < CY, other=0.0)[None, :], 0.0)
+        product = tl.maximum(product + tl.load(bias + y, mask=y < CY, other=0.0)[None, :], 0.0)
     if FLAT:
         to = (image * (CY * S * S) + place)[:, None] + y[None, :] * (S * S)
     else:
@@ -219,19 +287,20 @@ def _down(
     kept = (m < rows_m)[:, None] & (y < CY)[None, :]
     if MASK:
         seen = tl.load(mask + to, mask=kept, other=0.0)
-        sums = tl.where(seen > 0, sums, 0.0)
-    tl.store(small + to, sums.to(tl.bfloat16), mask=kept)
+        product = tl.where(seen > 0, product, 0.0)
+        tl.store(sums + (block // blocks_n) * CY + y, tl.sum(product, axis=0), mask=y < CY)
+    tl.store(small + to, product.to(tl.bfloat16), mask=kept)
 
 
 @triton.jit
 def _up(
-    small, weight, bias, mask, large, rows_m,
+    small, weight, bias, mask, large, sums, rows_m,
     H: tl.constexpr, S: tl.constexpr, HALF: tl.constexpr, CX: tl.constexpr, CY: tl.constexpr,
     KS: tl.constexpr, PAD: tl.constexpr, FLAT: tl.constexpr,
     BIAS: tl.constexpr, RELU: tl.constexpr, MASK: tl.constexpr,
     BM: tl.constexpr, BN: tl.constexpr,
 ):  # fmt: skip
-    """A row of the product is one place of four pixels, a column one channel of one of them."""
+    """A row of the product is a place of four pixels, a column a channel of one of them."""
     blocks_n: tl.constexpr = (4 * CX + BN - 1) // BN
     block = tl.program_id(0)
     m = (block // blocks_n) * BM + tl.arange(0, BM)
@@ -243,7 +312,7 @@ def _up(
     right = (q // CX) % 2
     x = q % CX
     y = tl.arange(0, CY)
-    sums = tl.zeros((BM, BN), dtype=tl.float32)
+    product = tl.zeros((BM, BN), dtype=tl.float32)
     taps: tl.constexpr = KS // 2
     for tap in range(0, taps * taps):
         d = tap // taps
@@ -262,7 +331,7 @@ def _up(
             mask=(q < 4 * CX)[None, :],
             other=0.0,
         )
-        sums = tl.dot(y_MK.to(tl.bfloat16), w_KN, sums)
+        product = tl.dot(y_MK.to(tl.bfloat16), w_KN, product)
     row = 2 * top - PAD
     column = 2 * left - PAD
     rows = row[:, None] + below[None, :]
@@ -270,39 +339,38 @@ def _up(
     kept = (rows >= 0) & (rows < H) & (columns >= 0) & (columns < H)
     kept = kept & (m < rows_m)[:, None] & (q < 4 * CX)[None, :]
     # Two pixels beside each other are one piece of memory.
-    to = (((image * H + row) * H + column) * CX)[:, None] + (below * (H * CX) + q % (2 * CX))[
-        None, :
-    ]
+    at = (((image * H + row) * H + column) * CX)[:, None]
+    to = at + (below * (H * CX) + q % (2 * CX))[None, :]
     if BIAS:
-        sums += tl.load(bias + x)[None, :]
+        product += tl.load(bias + x)[None, :]
     if RELU:
-        sums = tl.maximum(sums, 0.0)
+        product = tl.maximum(product, 0.0)
     if MASK:
         seen = tl.load(mask + to, mask=kept, other=0.0)
-        sums = tl.where(seen > 0, sums, 0.0)
-    tl.store(large + to, sums.to(large.dtype.element_ty), mask=kept)
+        product = tl.where(seen > 0, product, 0.0)
+        into = (block // blocks_n) * (4 * CX) + q
+        tl.store(sums + into, tl.sum(product, axis=0), mask=q < 4 * CX)
+    tl.store(large + to, product.to(large.dtype.element_ty), mask=kept)
 
 
 @triton.jit
-def _weight(
-    large, small, sums, rows_m,
-    H: tl.constexpr, S: tl.constexpr, CX: tl.constexpr, CY: tl.constexpr, KS: tl.constexpr,
-    PAD: tl.constexpr, FLAT: tl.constexpr, ROWS: tl.constexpr, TRANSPOSED: tl.constexpr,
-    CHUNKS: tl.constexpr, BIASES: tl.constexpr, LENGTH: tl.constexpr,
-    BM: tl.constexpr, BK: tl.constexpr,
+def _weight_of_taps(
+    large, small, parts, sums, rows_m,
+    H: tl.constexpr, S: tl.constexpr, CX: tl.constexpr, CK: tl.constexpr, CY: tl.constexpr,
+    KS: tl.constexpr, PAD: tl.constexpr, LARGE_SUMS: tl.constexpr, SMALL_SUMS: tl.constexpr,
+    LENGTH: tl.constexpr, BM: tl.constexpr, BK: tl.constexpr,
 ):  # fmt: skip
-    """A block sums a part of the places; the parts are added up by `_sum_chunks`."""
-    chunk = tl.program_id(0) % CHUNKS
-    r = (tl.program_id(0) // CHUNKS) * ROWS
+    """Of an image: a row of the product is an element of the kernel, a column a small channel. A
+    block has a part of the pixels of the small side."""
+    chunk = tl.program_id(0)
     k = tl.arange(0, BK)
     y = tl.arange(0, CY)
-    of_row = r + k // (KS * CX)
-    of_column = (k // CX) % KS
-    within = of_row * (H * CX) + k % (KS * CX)
-    valid = k < ROWS * KS * CX
+    of_row = k // (KS * CK)
+    of_column = (k // CK) % KS
+    within = (of_row * (H * CK) + k % (KS * CK))[None, :]
     product_KY = tl.zeros((BK, CY), dtype=tl.float32)
-    of_large = tl.zeros((BK,), dtype=tl.float32)
-    of_small = tl.zeros((CY,), dtype=tl.float32)
+    of_large = tl.zeros((BM, BK), dtype=tl.float32)
+    of_small = tl.zeros((BM, CY), dtype=tl.float32)
     for start in range(0, LENGTH, BM):
         m = chunk * LENGTH + start + tl.arange(0, BM)
         image = m // (S * S)
@@ -313,59 +381,111 @@ def _weight(
         columns = column[:, None] + of_column[None, :]
         inside = (rows >= 0) & (rows < H) & (columns >= 0) & (columns < H)
         x_MK = tl.load(
-            large + (((image * H + row) * H + column) * CX)[:, None] + within[None, :],
-            mask=inside & valid[None, :] & (m < rows_m)[:, None],
+            large + (((image * H + row) * H + column) * CK)[:, None] + within,
+            mask=inside & (m < rows_m)[:, None],
             other=0.0,
         ).to(tl.bfloat16)
-        if FLAT:
-            at = (image * (CY * S * S) + place)[:, None] + y[None, :] * (S * S)
-        else:
-            at = m[:, None] * CY + y[None, :]
-        y_MY = tl.load(small + at, mask=(m < rows_m)[:, None], other=0.0).to(tl.bfloat16)
+        y_MY = tl.load(
+            small + m[:, None] * CY + y[None, :], mask=(m < rows_m)[:, None], other=0.0
+        ).to(tl.bfloat16)
         product_KY = tl.dot(tl.trans(x_MK), y_MY, product_KY)
-        if TRANSPOSED:
-            of_large += tl.sum(x_MK.to(tl.float32), axis=0)
-        else:
-            of_small += tl.sum(y_MY.to(tl.float32), axis=0)
-    weights: tl.constexpr = CY * KS * KS * CX
-    into = sums + chunk * (weights + BIASES)
-    tl.store(
-        into + y[None, :] * (KS * KS * CX) + (r * KS * CX + k)[:, None],
-        product_KY,
-        mask=valid[:, None] & (y < CY)[None, :],
-    )
-    if TRANSPOSED:
-        tl.store(into + weights + r * KS * CX + k, of_large, mask=valid)
-    elif r == 0:
-        tl.store(into + weights + y, of_small)
+        if LARGE_SUMS:
+            of_large += x_MK.to(tl.float32)
+        if SMALL_SUMS:
+            of_small += y_MY.to(tl.float32)
+    into = ((k // CK) * CX + k % CK)[:, None] + y[None, :] * (KS * KS * CX)
+    tl.store(parts + chunk * (CY * KS * KS * CX) + into, product_KY, mask=(k % CK < CX)[:, None])
+    if LARGE_SUMS:
+        # Each pixel lies under the four taps in the middle of the kernel exactly once.
+        middle = (of_row > 0) & (of_row < 3) & (of_column > 0) & (of_column < 3)
+        by_tap = tl.where(middle, tl.sum(of_large, axis=0), 0.0)
+        x = tl.arange(0, CK)
+        of_channel = tl.where((k % CK)[:, None] == x[None, :], by_tap[:, None], 0.0)
+        tl.store(sums + chunk * CX + x, tl.sum(of_channel, axis=0), mask=x < CX)
+    if SMALL_SUMS:
+        tl.store(sums + chunk * CY + y, tl.sum(of_small, axis=0))
 
 
 @triton.jit
-def _sum_chunks(
-    sums, weight, bias,
-    WEIGHTS: tl.constexpr, BIASES: tl.constexpr, CX: tl.constexpr, KS: tl.constexpr,
-    CXS: tl.constexpr, TRANSPOSED: tl.constexpr, CHUNKS: tl.constexpr, BLOCK: tl.constexpr,
+def _weight_of_quads(
+    large, small, parts, sums, rows_m,
+    H: tl.constexpr, S: tl.constexpr, HALF: tl.constexpr, CX: tl.constexpr, CY: tl.constexpr,
+    KS: tl.constexpr, PAD: tl.constexpr, FLAT: tl.constexpr, SUMS: tl.constexpr,
+    CHUNKS: tl.constexpr, LENGTH: tl.constexpr,
+    BM: tl.constexpr, BX: tl.constexpr, BY: tl.constexpr,
+):  # fmt: skip
+    """A row of the product is a channel of one of four pixels, a column a channel of one of the
+    small pixels that they are joined to. A block has a part of the places of four pixels."""
+    taps: tl.constexpr = KS // 2
+    blocks_y: tl.constexpr = taps * taps * CY // BY
+    chunk = tl.program_id(0) % CHUNKS
+    block = tl.program_id(0) // CHUNKS
+    q = (block // blocks_y) * BX + tl.arange(0, BX)
+    z = (block % blocks_y) * BY + tl.arange(0, BY)
+    below = q // (2 * CX)
+    right = (q // CX) % 2
+    d = z // (taps * CY)
+    e = (z // CY) % taps
+    y = z % CY
+    product_XY = tl.zeros((BX, BY), dtype=tl.float32)
+    of_small = tl.zeros((BY,), dtype=tl.float32)
+    for start in range(0, LENGTH, BM):
+        m = chunk * LENGTH + start + tl.arange(0, BM)
+        image = m // (HALF * HALF)
+        top = (m % (HALF * HALF)) // HALF
+        left = m % HALF
+        row = 2 * top - PAD
+        column = 2 * left - PAD
+        rows = row[:, None] + below[None, :]
+        columns = column[:, None] + right[None, :]
+        inside = (rows >= 0) & (rows < H) & (columns >= 0) & (columns < H)
+        at = (((image * H + row) * H + column) * CX)[:, None]
+        x_MX = tl.load(
+            large + at + (below * (H * CX) + q % (2 * CX))[None, :],
+            mask=inside & (m < rows_m)[:, None],
+            other=0.0,
+        )
+        i = top[:, None] - d[None, :]
+        j = left[:, None] - e[None, :]
+        joined = (i >= 0) & (i < S) & (j >= 0) & (j < S) & (m < rows_m)[:, None]
+        if FLAT:
+            of = (image * (CY * S * S) + top * S + left)[:, None]
+            of += (y * (S * S) - d * S - e)[None, :]
+        else:
+            of = (((image * S + top) * S + left) * CY)[:, None] + (y - (d * S + e) * CY)[None, :]
+        y_MY = tl.load(small + of, mask=joined, other=0.0)
+        product_XY = tl.dot(tl.trans(x_MX), y_MY, product_XY)
+        if SUMS:
+            of_small += tl.sum(y_MY.to(tl.float32), axis=0)
+    into = (2 * d * KS * CX + 2 * e * CX + y * (KS * KS * CX))[None, :]
+    into += (below * (KS * CX) + q % (2 * CX))[:, None]
+    tl.store(parts + chunk * (CY * KS * KS * CX) + into, product_XY)
+    if SUMS and block // blocks_y == 0:
+        # Where nothing is shifted each small pixel is met once.
+        tl.store(sums + chunk * CY + y, of_small, mask=(d == 0) & (e == 0))
+
+
+@triton.jit
+def _add_up(
+    parts, weight, sums, bias,
+    WEIGHTS: tl.constexpr, CHANNELS: tl.constexpr, CHUNKS: tl.constexpr, BLOCK: tl.constexpr,
+    TOTAL: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
 ):  # fmt: skip
     blocks: tl.constexpr = (WEIGHTS + BLOCK - 1) // BLOCK
     block = tl.program_id(0)
-    of_chunk = (tl.arange(0, CHUNKS) * (WEIGHTS + BIASES))[:, None]
     if block < blocks:
         at = block * BLOCK + tl.arange(0, BLOCK)
-        parts = tl.load(sums + of_chunk + at[None, :], mask=(at < WEIGHTS)[None, :], other=0.0)
-        tl.store(weight + at, tl.sum(parts, axis=0), mask=at < WEIGHTS)
-    elif TRANSPOSED:
-        # Each pixel lies under the four taps in the middle of the kernel exactly once.
-        x = tl.arange(0, CXS)
-        total = tl.zeros((CXS,), dtype=tl.float32)
-        for r in tl.static_range(1, 3):
-            for s in tl.static_range(1, 3):
-                of_tap = of_chunk + WEIGHTS + (r * KS + s) * CX
-                pixels = tl.load(sums + of_tap + x[None, :], mask=(x < CX)[None, :], other=0.0)
-                total += tl.sum(pixels, axis=0)
-        tl.store(bias + x, total, mask=x < CX)
+        of_chunk = (tl.arange(0, CHUNKS) * WEIGHTS)[:, None]
+        read = tl.load(parts + of_chunk + at[None, :], mask=(at < WEIGHTS)[None, :], other=0.0)
+        tl.store(weight + at, tl.sum(read, axis=0), mask=at < WEIGHTS)
     else:
-        y = (block - blocks) * BLOCK + tl.arange(0, BLOCK)
-        rows = tl.load(
-            sums + of_chunk + WEIGHTS + y[None, :], mask=(y < BIASES)[None, :], other=0.0
-        )
-        tl.store(bias + y, tl.sum(rows, axis=0), mask=y < BIASES)
+        channel = (block - blocks) * COLUMNS + tl.arange(0, COLUMNS)
+        total = tl.zeros((ROWS, COLUMNS), dtype=tl.float32)
+        for start in range(0, TOTAL, ROWS):
+            row = start + tl.arange(0, ROWS)
+            total += tl.load(
+                sums + row[:, None] * CHANNELS + channel[None, :],
+                mask=(row < TOTAL)[:, None] & (channel < CHANNELS)[None, :],
+                other=0.0,
+            )
+        tl.store(bias + channel, tl.sum(total, axis=0), mask=channel < CHANNELS)

@@ -126,38 +126,50 @@ def _gradients(parameters: Sequence[Tensor]) -> list[Tensor]:
     return [flat.as_strided(p.shape, p.stride(), p.storage_offset() - first) for p in parameters]
 
 
+def _as_kept(images_BHWC: Tensor) -> Tensor:
+    """Three channels as four, which are read in one piece: bfloat16, the last one zero."""
+    if images_BHWC.shape[-1] != 3:
+        return images_BHWC.contiguous()
+    kept = images_BHWC.new_zeros(*images_BHWC.shape[:-1], 4, dtype=torch.bfloat16)
+    kept[..., :3] = images_BHWC
+    return kept
+
+
 class _Encoder(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, images: Tensor, layers: list[Layer], copies: list[Tensor], *parameters: Tensor
     ) -> Tensor:
-        given = [images.permute(0, 2, 3, 1).contiguous()]
-        for layer, copy, bias in zip(layers, copies, parameters[1::2], strict=False):
-            given.append(convolution.down(layer, given[-1], copy, bias=bias))
-        given[-1] = given[-1].flatten(1)
-        dense_copies, dense_biases = copies[len(layers) :], parameters[2 * len(layers) + 1 :: 2]
-        for copy, bias in zip(dense_copies[:-1], dense_biases[:-1], strict=True):
-            given.append(dense.forward(given[-1], copy, bias, relu=True, dtype=torch.bfloat16))
+        given = [_as_kept(images.permute(0, 2, 3, 1))]
+        for place, (copy, bias) in enumerate(zip(copies[:-1], parameters[1:-1:2], strict=True)):
+            if place < len(layers):
+                given.append(convolution.down(layers[place], given[-1], copy, bias))
+            else:
+                flat = given[-1].flatten(1)
+                given.append(dense.forward(flat, copy, bias, relu=True, dtype=torch.bfloat16))
         ctx.layers, ctx.copies, ctx.given, ctx.parameters = layers, copies, given, parameters
-        return dense.forward(given[-1], copies[-1], parameters[-1], relu=False, dtype=torch.float32)
+        last = given[-1].flatten(1)
+        return dense.forward(last, copies[-1], parameters[-1], relu=False, dtype=torch.float32)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         layers, copies, given = ctx.layers, ctx.copies, ctx.given
         gradients = _gradients(ctx.parameters)
+        sums: Tensor | None = None
         for place in reversed(range(len(copies))):
             weight, bias = gradients[2 * place : 2 * place + 2]
             if place >= len(layers):
-                dense.weight_gradient(gradient, given[place], weight, bias)
-                gradient = dense.input_gradient(gradient, copies[place], mask_BI=given[place])
+                x = given[place].flatten(1)
+                dense.weight_gradient(gradient, x, weight, bias)
+                gradient = dense.input_gradient(gradient, copies[place], mask_BI=x)
                 continue
             layer, weight = layers[place], _as_stored(weight)
             convolution.weight_gradient(
-                layer, given[place], gradient, weight, bias, transposed=False
+                layer, given[place], gradient, weight, bias, transposed=False, sums=sums
             )
             if place > 0:
-                gradient = convolution.up(layer, gradient, copies[place], mask=given[place])
+                gradient, sums = convolution.up_masked(layer, gradient, copies[place], given[place])
         return None, None, None, *gradients
 
 
@@ -168,15 +180,18 @@ class _Decoder(torch.autograd.Function):
     ) -> Tensor:
         given = [z.contiguous()]
         denses = len(copies) - len(layers)
+        bfloat16 = torch.bfloat16
         for place, (copy, bias) in enumerate(zip(copies[:-1], parameters[1:-1:2], strict=True)):
             if place < denses:
-                given.append(dense.forward(given[-1], copy, bias, relu=True, dtype=torch.bfloat16))
+                given.append(dense.forward(given[-1], copy, bias, relu=True, dtype=bfloat16))
             else:
                 layer = layers[place - denses]
-                given.append(convolution.up(layer, given[-1], copy, bias=bias, relu=True))
+                given.append(
+                    convolution.up(layer, given[-1], copy, bias, relu=True, dtype=bfloat16)
+                )
         ctx.layers, ctx.copies, ctx.given, ctx.parameters = layers, copies, given, parameters
         output = convolution.up(
-            layers[-1], given[-1], copies[-1], bias=parameters[-1], dtype=torch.float32
+            layers[-1], given[-1], copies[-1], parameters[-1], relu=False, dtype=torch.float32
         )
         return output.permute(0, 3, 1, 2)
 
@@ -185,16 +200,19 @@ class _Decoder(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         layers, copies, given = ctx.layers, ctx.copies, ctx.given
         gradients = _gradients(ctx.parameters)
-        gradient = gradient.permute(0, 2, 3, 1).contiguous()
+        gradient = _as_kept(gradient.permute(0, 2, 3, 1))
+        sums: Tensor | None = None
         denses = len(copies) - len(layers)
         for place in reversed(range(len(copies))):
             weight, bias = gradients[2 * place : 2 * place + 2]
             if place >= denses:
                 layer, weight = layers[place - denses], _as_stored(weight)
                 convolution.weight_gradient(
-                    layer, gradient, given[place], weight, bias, transposed=True
+                    layer, gradient, given[place], weight, bias, transposed=True, sums=sums
                 )
-                gradient = convolution.down(layer, gradient, copies[place], mask=given[place])
+                gradient, sums = convolution.down_masked(
+                    layer, gradient, copies[place], given[place]
+                )
                 continue
             gradient = gradient.flatten(1)
             dense.weight_gradient(gradient, given[place], weight, bias)
