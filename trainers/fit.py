@@ -27,6 +27,7 @@ from trainers.baselines import fit_images
 from trainers.batches import Batches
 from trainers.capture import CapturedSteps
 from trainers.datasets.dataset import Dataset
+from trainers.kernels import usable
 from trainers.objectives.evidence import reconstruction_per_image
 from trainers.objectives.step import Step, Terms
 from trainers.optimizers import make_optimizer
@@ -75,8 +76,7 @@ class Training:
             # The fused kernels read a float32 on CUDA, whatever the tensor is.
             dtype = torch.float32 if self.device.type == "cuda" else torch.float64
             self._lr = torch.tensor(self._lr, dtype=dtype, device=self.device)
-        parameters = list(self.model.parameters())
-        self.optimizer = make_optimizer(parameters, trial.optimizer, self._lr, self.device)
+        self.optimizer = self._optimizer()
         self.companion: nn.Module | None = None
         self.companion_optimizer: torch.optim.Optimizer | None = None
         if trial.framework.name in COMPANIONS:
@@ -108,6 +108,16 @@ class Training:
         self._device_step = torch.zeros((), dtype=torch.int64, device=self.device)
         self._captured: CapturedSteps | None = None
         self._capture_anew()
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        """The model's; where our own kernels are for both, the model has them from here on."""
+        part = self.trial.optimizer
+        if self.trial.precision == "bf16" and isinstance(part, Adam) and usable(self.device):
+            from trainers.models.fused import fuse, fusible  # needs Triton
+
+            if fusible(self.model):
+                return fuse(self.model, self.trial.dataset.image_shape[1], part, self._lr)
+        return make_optimizer(self.model.parameters(), part, self._lr, self.device)
 
     def advance(self, steps: int) -> None:
         """Trains exactly so many steps, without waiting for the device."""

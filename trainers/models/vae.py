@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from trainers.models.transposed import TransposedConvolution
+
+
+class Halves(Protocol):
+    """The same encoder and decoder in other kernels: what leaves them is float32."""
+
+    def encode(self, images_BCHW: Tensor) -> Tensor: ...
+
+    def decode(self, z_BZ: Tensor) -> Tensor: ...
 
 
 class VAE(nn.Module):
@@ -26,19 +35,28 @@ class VAE(nn.Module):
         self.latents = latents
         self.log_sigma: nn.Parameter | None
         self.register_parameter("log_sigma", None)
+        self.fused: Halves | None = None
+        """In place of both modules wherever autocast would have them in bfloat16 on CUDA."""
 
     def encode(self, images_BCHW: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance of the posterior, [B, Z] each."""
-        mean_BZ, logvar_BZ = at_least_float32(self.encoder(images_BCHW)).chunk(2, dim=1)
+        mean_BZ, logvar_BZ = self._head(images_BCHW).chunk(2, dim=1)
         return mean_BZ, logvar_BZ
 
     def code(self, images_BCHW: Tensor) -> Tensor:
         """The code, [B, Z]: the mean where there is a posterior."""
-        return at_least_float32(self.encoder(images_BCHW))[:, : self.latents]
+        return self._head(images_BCHW)[:, : self.latents]
 
     def decode(self, z_BZ: Tensor) -> Tensor:
         """The decoder's linear output, [B, C, H, W]."""
+        if self.fused is not None and torch.is_autocast_enabled("cuda"):
+            return self.fused.decode(z_BZ)
         return at_least_float32(self.decoder(z_BZ))
+
+    def _head(self, images_BCHW: Tensor) -> Tensor:
+        if self.fused is not None and torch.is_autocast_enabled("cuda"):
+            return self.fused.encode(images_BCHW)
+        return at_least_float32(self.encoder(images_BCHW))
 
 
 def at_least_float32(values: Tensor) -> Tensor:

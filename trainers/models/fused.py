@@ -1,0 +1,205 @@
+"""The convolutional networks with the kernels of `trainers.kernels`: halves with a gradient.
+
+The same layers as the modules', in bfloat16 with sums in float32, and their gradients written down:
+each layer is one kernel forward (bias and ReLU with it), and backward one for its input (with the
+mask of the ReLU below) and two for its weights. What leaves a half (the head's numbers, the logits)
+is float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from grids import parts
+from trainers.flat_adam import FlatAdam, aligned
+from trainers.kernels import convolution, dense
+from trainers.kernels.convolution import Layer
+from trainers.models.transposed import TransposedConvolution
+from trainers.models.vae import VAE
+
+Layers = list[nn.Conv2d | nn.Linear | TransposedConvolution]
+NOT_LAYERS = nn.Sequential, nn.Flatten, nn.Unflatten
+
+
+def fusible(model: VAE) -> bool:
+    """Whether both halves are what the kernels make: strided convolutions, dense layers, ReLUs."""
+    return all(_layers(half) for half in (model.encoder, model.decoder))
+
+
+def fuse(model: VAE, image_side: int, part: parts.Adam, lr: float | Tensor) -> FlatAdam:
+    """Has the model use them, and gives the optimiser that keeps what they read."""
+    optimizer = FlatAdam(model.parameters(), lr=lr, betas=(part.beta1, part.beta2), eps=part.eps)
+    model.fused = FusedHalves(model, image_side, optimizer.copies)
+    return optimizer
+
+
+def _layers(half: nn.Module) -> Layers:
+    """The layers of a half, a ReLU between each two; none where it has others."""
+    found: Layers = []
+    relus = 0
+    for module in half.modules():
+        if isinstance(module, nn.ReLU):
+            relus += 1
+        elif isinstance(module, nn.Conv2d | nn.Linear | TransposedConvolution):
+            found.append(module)
+        elif not isinstance(module, NOT_LAYERS):
+            return []
+    convolutional = any(not isinstance(layer, nn.Linear) for layer in found)
+    return found if convolutional and relus == len(found) - 1 else []
+
+
+class FusedHalves:
+    """Both halves of a model whose weights have bfloat16 copies beside them, kept by whoever moves
+    the weights.
+
+    `copy_of` gives the copy of a parameter, with the parameter's strides (channels_last).
+    """
+
+    def __init__(self, model: VAE, image_side: int, copy_of: dict[nn.Parameter, Tensor]) -> None:
+        encoder, decoder = _layers(model.encoder), _layers(model.decoder)
+        split = sum(isinstance(layer, nn.Conv2d) for layer in encoder)
+        self._down = _geometry(encoder[:split], image_side)
+        self._up = _geometry(
+            [layer for layer in reversed(decoder) if not isinstance(layer, nn.Linear)], image_side
+        )[::-1]
+        self._encoder = _parameters(encoder, copy_of)
+        self._decoder = _parameters(decoder, copy_of)
+
+    def encode(self, images_BCHW: Tensor) -> Tensor:
+        """The head's outputs, float32 [B, O], of float32 images in channels_last order."""
+        parameters, copies = self._encoder
+        head: Tensor = _Encoder.apply(images_BCHW, self._down, copies, *parameters)  # type: ignore[no-untyped-call]
+        return head
+
+    def decode(self, z_BZ: Tensor) -> Tensor:
+        """The decoder's linear output, float32 [B, C, H, W] in channels_last order."""
+        parameters, copies = self._decoder
+        output: Tensor = _Decoder.apply(z_BZ, self._up, copies, *parameters)  # type: ignore[no-untyped-call]
+        return output
+
+
+def _geometry(layers: Sequence[nn.Module], side: int) -> list[Layer]:
+    """From the image inwards; the last one's small side is a dense layer's."""
+    found = []
+    for layer in layers:
+        assert isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
+        kernel, padding = layer.kernel_size[0], int(layer.padding[0])
+        small = (side + 2 * padding - kernel) // 2 + 1
+        channels = layer.weight.shape[1], layer.weight.shape[0]
+        found.append(Layer(side, small, *channels, kernel, padding, small_flat=layer is layers[-1]))
+        side = small
+    return found
+
+
+def _parameters(
+    layers: Layers, copy_of: dict[nn.Parameter, Tensor]
+) -> tuple[list[nn.Parameter], list[Tensor]]:
+    """Weight and bias of each layer in turn, and the copies of the weights as the kernels want
+    them.
+    """
+    parameters: list[nn.Parameter] = []
+    copies = []
+    for layer in layers:
+        assert layer.bias is not None
+        parameters += [layer.weight, layer.bias]
+        copies.append(_as_stored(copy_of[layer.weight]))
+    return parameters, copies
+
+
+def _as_stored(weight: Tensor) -> Tensor:
+    """[Cy, Cx, k, k] in channels_last order as contiguous [Cy, k, k, Cx]."""
+    return weight.permute(0, 2, 3, 1) if weight.dim() == 4 else weight
+
+
+def _gradients(parameters: Sequence[Tensor]) -> list[Tensor]:
+    """New float32 tensors with the places of the parameters, one after the other in memory as those
+    are: what moves the weights can read them in one piece.
+    """
+    first, last = parameters[0].storage_offset(), parameters[-1]
+    size = aligned(last.storage_offset() + last.numel()) - first
+    flat = torch.empty(size, dtype=torch.float32, device=last.device)
+    return [flat.as_strided(p.shape, p.stride(), p.storage_offset() - first) for p in parameters]
+
+
+class _Encoder(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, images: Tensor, layers: list[Layer], copies: list[Tensor], *parameters: Tensor
+    ) -> Tensor:
+        given = [images.permute(0, 2, 3, 1).contiguous()]
+        for layer, copy, bias in zip(layers, copies, parameters[1::2], strict=False):
+            given.append(convolution.down(layer, given[-1], copy, bias=bias))
+        given[-1] = given[-1].flatten(1)
+        dense_copies, dense_biases = copies[len(layers) :], parameters[2 * len(layers) + 1 :: 2]
+        for copy, bias in zip(dense_copies[:-1], dense_biases[:-1], strict=True):
+            given.append(dense.forward(given[-1], copy, bias, relu=True, dtype=torch.bfloat16))
+        ctx.layers, ctx.copies, ctx.given, ctx.parameters = layers, copies, given, parameters
+        return dense.forward(given[-1], copies[-1], parameters[-1], relu=False, dtype=torch.float32)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        layers, copies, given = ctx.layers, ctx.copies, ctx.given
+        gradients = _gradients(ctx.parameters)
+        for place in reversed(range(len(copies))):
+            weight, bias = gradients[2 * place : 2 * place + 2]
+            if place >= len(layers):
+                dense.weight_gradient(gradient, given[place], weight, bias)
+                gradient = dense.input_gradient(gradient, copies[place], mask_BI=given[place])
+                continue
+            layer, weight = layers[place], _as_stored(weight)
+            convolution.weight_gradient(
+                layer, given[place], gradient, weight, bias, transposed=False
+            )
+            if place > 0:
+                gradient = convolution.up(layer, gradient, copies[place], mask=given[place])
+        return None, None, None, *gradients
+
+
+class _Decoder(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, z: Tensor, layers: list[Layer], copies: list[Tensor], *parameters: Tensor
+    ) -> Tensor:
+        given = [z.contiguous()]
+        denses = len(copies) - len(layers)
+        for place, (copy, bias) in enumerate(zip(copies[:-1], parameters[1:-1:2], strict=True)):
+            if place < denses:
+                given.append(dense.forward(given[-1], copy, bias, relu=True, dtype=torch.bfloat16))
+            else:
+                layer = layers[place - denses]
+                given.append(convolution.up(layer, given[-1], copy, bias=bias, relu=True))
+        ctx.layers, ctx.copies, ctx.given, ctx.parameters = layers, copies, given, parameters
+        output = convolution.up(
+            layers[-1], given[-1], copies[-1], bias=parameters[-1], dtype=torch.float32
+        )
+        return output.permute(0, 3, 1, 2)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        layers, copies, given = ctx.layers, ctx.copies, ctx.given
+        gradients = _gradients(ctx.parameters)
+        gradient = gradient.permute(0, 2, 3, 1).contiguous()
+        denses = len(copies) - len(layers)
+        for place in reversed(range(len(copies))):
+            weight, bias = gradients[2 * place : 2 * place + 2]
+            if place >= denses:
+                layer, weight = layers[place - denses], _as_stored(weight)
+                convolution.weight_gradient(
+                    layer, gradient, given[place], weight, bias, transposed=True
+                )
+                gradient = convolution.down(layer, gradient, copies[place], mask=given[place])
+                continue
+            gradient = gradient.flatten(1)
+            dense.weight_gradient(gradient, given[place], weight, bias)
+            if place > 0:
+                gradient = dense.input_gradient(gradient, copies[place], mask_BI=given[place])
+            else:
+                gradient = dense.input_gradient(gradient, copies[0], dtype=torch.float32)
+        return gradient, None, None, *gradients
