@@ -45,13 +45,13 @@ def philox(
     counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[int, int]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Philox4x32-10 of a counter of four 32-bit words (int64 tensors, broadcast together)."""
-    word_0, word_1, word_2, word_3 = counter
+    word_0, word_1, word_2, word_3 = torch.broadcast_tensors(*counter)  # type: ignore[no-untyped-call]
     key_0, key_1 = key
     for _ in range(ROUNDS):
         product_0, product_1 = word_0 * MULTIPLIER_0, word_2 * MULTIPLIER_1
-        word_0 = ((product_1 >> 32) & MASK) ^ word_1 ^ key_0
-        word_2 = ((product_0 >> 32) & MASK) ^ word_3 ^ key_1
-        word_1, word_3 = product_1 & MASK, product_0 & MASK
+        word_0 = (product_1 >> 32).bitwise_and_(MASK).bitwise_xor_(word_1).bitwise_xor_(key_0)
+        word_2 = (product_0 >> 32).bitwise_and_(MASK).bitwise_xor_(word_3).bitwise_xor_(key_1)
+        word_1, word_3 = product_1.bitwise_and_(MASK), product_0.bitwise_and_(MASK)
         key_0, key_1 = (key_0 + WEYL_0) & MASK, (key_1 + WEYL_1) & MASK
     return word_0, word_1, word_2, word_3
 

@@ -140,6 +140,21 @@ def test_captured_steps_find_their_batches_where_they_were(
     assert addresses() == at_first
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_read_from_a_device(trial_of: MakeTrial, kind: str) -> None:
+    """Tensors of the device "meta" have shapes and no values, and do not mix with a CPU's."""
+    trial = trial_of(**({"name": "beta_vae", "model": parts.LinearModel()} | KINDS[kind]))
+    drawn = Batches(trial, make_dataset(trial.dataset), torch.device("meta"))
+    assert drawn.reach(0) == 128
+    step = drawn.of_step(torch.zeros((), dtype=torch.int64, device="meta"))
+    cpu = taken(Batches(trial, make_dataset(trial.dataset), CPU), [0])
+    for on_meta, on_cpu in zip(step, cpu[0], strict=True):
+        if isinstance(on_cpu, Tensor):
+            assert isinstance(on_meta, Tensor) and on_meta.device.type == "meta"
+            assert (on_meta.shape, on_meta.dtype) == (on_cpu.shape, on_cpu.dtype)
+            assert on_meta.stride() == on_cpu.stride()
+
+
 def test_as_many_steps_are_drawn_as_their_memory_allows(small_trial: MakeTrial) -> None:
     image = 64 * 64 * 3
 
