@@ -70,11 +70,13 @@ class Batches:
     def of_step(self, number: Tensor) -> Step:
         """What lies there of a step that was reached; `number` is an int64 scalar on the device."""
         row_R = torch.add(self._row_R, number, alpha=len(self._row_R))
-        own = {name: ahead.index_select(0, row_R) for name, ahead in self._ahead.items()}
-        channels, height, width = self.dataset.image_shape
-        images_RHWC = own["images"].view(-1, height, width, channels)
+        own = {
+            name: ahead.index_select(0, row_R)
+            for name, ahead in self._ahead.items()
+            if name != "images"
+        }
         return Step(
-            self._pixels.to_float(images_RHWC.permute(0, 3, 1, 2)),
+            self._pixels.of_rows(self._ahead["images"], row_R),
             own["noise"],
             number,
             own["beta"][0] if "beta" in own else self._beta,

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from trainers.datasets.dataset import Dataset
+from trainers.kernels import usable
 
 
 class Pixels:
@@ -23,6 +24,8 @@ class Pixels:
         self.scale_C11 = 255 * torch.tensor(std, dtype=torch.float64, device=device)[:, None, None]
         self._shift_C11, self._scale_C11 = self.shift_C11.float(), self.scale_C11.float()
         self._standardise = dataset.standardise
+        self._image_shape = dataset.image_shape
+        self._fused = usable(device)
 
     def to_float(self, images_BCHW: Tensor) -> Tensor:
         """A dataset's images [B, C, H, W] to float32 of the same shape and memory format."""
@@ -32,6 +35,20 @@ class Pixels:
         if not self._standardise:
             return images_BCHW / self._scale_C11
         return (images_BCHW - self._shift_C11).div_(self._scale_C11)
+
+    def of_rows(self, images_NP: Tensor, row_R: Tensor) -> Tensor:
+        """The same of some rows of many images, each flattened from channels_last order:
+        [R, C, H, W], in that order.
+        """
+        channels, height, width = self._image_shape
+        if self._fused:
+            from trainers.kernels.images import scaled_rows  # needs Triton
+
+            shift_C, scale_C = self._shift_C11.flatten(), self._scale_C11.flatten()
+            images_RP = scaled_rows(images_NP, row_R, shift_C, scale_C, shifted=self._standardise)
+            return images_RP.view(-1, height, width, channels).permute(0, 3, 1, 2)
+        images_RP = images_NP.index_select(0, row_R)
+        return self.to_float(images_RP.view(-1, height, width, channels).permute(0, 3, 1, 2))
 
     def to_bytes(self, images_BCHW: Tensor) -> Tensor:
         """The nearest uint8 of images on the model's scale, clipped to [0, 255]."""

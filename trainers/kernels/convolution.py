@@ -48,11 +48,11 @@ class Layer(NamedTuple):
 
 
 class Masked(NamedTuple):
-    """A gradient where a ReLU let something through, and its sums by block and channel, which add
-    up to the gradient of the bias below."""
+    """A gradient where a ReLU let something through, and, if asked for, its sums by block and
+    channel, which add up to the gradient of the bias below."""
 
     gradient: Tensor
-    sums: Tensor
+    sums: Tensor | None
 
 
 FEW_CHANNELS = 8
@@ -70,9 +70,7 @@ def down(layer: Layer, large: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 def down_masked(layer: Layer, large: Tensor, weight: Tensor, mask: Tensor) -> Masked:
     """The same without a bias, zero where `mask`, what the ReLU gave, is not positive."""
-    small, sums = _to_small(layer, large, weight, mask=mask)
-    assert sums is not None
-    return Masked(small, sums)
+    return _to_small(layer, large, weight, mask=mask)
 
 
 def up(
@@ -82,11 +80,9 @@ def up(
     return _to_large(layer, small, weight, dtype, bias=bias, relu=relu)[0]
 
 
-def up_masked(layer: Layer, small: Tensor, weight: Tensor, mask: Tensor) -> Masked:
+def up_masked(layer: Layer, small: Tensor, weight: Tensor, mask: Tensor, *, summed: bool) -> Masked:
     """The same without a bias, bfloat16, zero where `mask` is not positive."""
-    large, sums = _to_large(layer, small, weight, torch.bfloat16, mask=mask)
-    assert sums is not None
-    return Masked(large, sums)
+    return _to_large(layer, small, weight, torch.bfloat16, mask=mask, summed=summed)
 
 
 def _to_small(
@@ -96,7 +92,7 @@ def _to_small(
     *,
     bias: Tensor | None = None,
     mask: Tensor | None = None,
-) -> tuple[Tensor, Tensor | None]:
+) -> Masked:
     batch, side, channels = large.shape[0], layer.small, layer.small_channels
     kept = large.shape[-1]
     shape = (batch, channels, side, side) if layer.small_flat else (batch, side, side, channels)
@@ -116,7 +112,7 @@ def _to_small(
         BM=tiles.m, BN=tiles.n, BK=rows * layer.kernel * kept,
         num_warps=tiles.warps, num_stages=tiles.stages,
     )  # fmt: skip
-    return small, sums
+    return Masked(small, sums)
 
 
 def _to_large(
@@ -128,24 +124,25 @@ def _to_large(
     bias: Tensor | None = None,
     relu: bool = False,
     mask: Tensor | None = None,
-) -> tuple[Tensor, Tensor | None]:
+    summed: bool = False,
+) -> Masked:
     batch, side, channels = small.shape[0], layer.large, layer.large_channels
     large = torch.empty((batch, side, side, channels), dtype=dtype, device=small.device)
     rows_m = batch * layer.half**2
     tiles = _up_tiles(layer, rows_m)
     blocks_m = triton.cdiv(rows_m, tiles.m)
     sums = None
-    if mask is not None:
+    if summed:
         sums = torch.empty((4 * blocks_m, channels), dtype=torch.float32, device=small.device)
     _up[(blocks_m * triton.cdiv(4 * channels, tiles.n),)](
         small, weight, bias, mask, large, sums, rows_m,
         H=side, S=layer.small, HALF=layer.half, CX=channels, CY=layer.small_channels,
         KS=layer.kernel, PAD=layer.padding, FLAT=layer.small_flat,
-        BIAS=bias is not None, RELU=relu, MASK=mask is not None,
+        BIAS=bias is not None, RELU=relu, MASK=mask is not None, SUMS=summed,
         BM=tiles.m, BN=tiles.n,
         num_warps=tiles.warps, num_stages=tiles.stages,
     )  # fmt: skip
-    return large, sums
+    return Masked(large, sums)
 
 
 def weight_gradient(
@@ -216,24 +213,26 @@ class Tiles(NamedTuple):
 
 
 def _down_tiles(layer: Layer, rows: int) -> Tiles:
+    if layer.large_channels == 1:
+        return Tiles(32, layer.small_channels, 1, 1)
     if layer.large_channels < FEW_CHANNELS:
         return Tiles(128, layer.small_channels, 4, 1)
     if rows <= 8192:
-        return Tiles(64, 32, 4, 4)
+        return Tiles(64, 32, 4, 3)
     return Tiles(64, layer.small_channels, 4, 3 if layer.small_channels == 64 else 2)
 
 
 def _up_tiles(layer: Layer, rows: int) -> Tiles:
     if layer.large_channels < FEW_CHANNELS:
         return Tiles(128, 16, 4, 2)
-    return Tiles(64, 128, 4, 2) if layer.small_channels == 64 else Tiles(64, 64, 4, 3)
+    return Tiles(64, 128, 4, 2) if layer.small_channels == 64 else Tiles(128, 64, 4, 3)
 
 
 def _weight_tiles(layer: Layer, rows: int) -> tuple[Tiles, int]:
     """Also into how many parts the rows are split."""
     if layer.large_channels < FEW_CHANNELS:
-        return Tiles(64, 0, 2, 3), 512
-    return Tiles(64, 128, 8, 3), 128 if rows >= 32768 else 64 if rows >= 16384 else 32
+        return Tiles(64, 0, 2 if layer.large_channels == 1 else 4, 1), 512
+    return Tiles(64, 128, 4, 3), 128 if rows >= 32768 else 64 if rows >= 16384 else 32
 
 
 @triton.jit
@@ -297,7 +296,7 @@ def _up(
     small, weight, bias, mask, large, sums, rows_m,
     H: tl.constexpr, S: tl.constexpr, HALF: tl.constexpr, CX: tl.constexpr, CY: tl.constexpr,
     KS: tl.constexpr, PAD: tl.constexpr, FLAT: tl.constexpr,
-    BIAS: tl.constexpr, RELU: tl.constexpr, MASK: tl.constexpr,
+    BIAS: tl.constexpr, RELU: tl.constexpr, MASK: tl.constexpr, SUMS: tl.constexpr,
     BM: tl.constexpr, BN: tl.constexpr,
 ):  # fmt: skip
     """A row of the product is a place of four pixels, a column a channel of one of them."""
@@ -348,6 +347,7 @@ def _up(
     if MASK:
         seen = tl.load(mask + to, mask=kept, other=0.0)
         product = tl.where(seen > 0, product, 0.0)
+    if SUMS:
         into = (block // blocks_n) * (4 * CX) + q
         tl.store(sums + into, tl.sum(product, axis=0), mask=q < 4 * CX)
     tl.store(large + to, product.to(large.dtype.element_ty), mask=kept)

@@ -19,6 +19,7 @@ from grids import parts
 from trainers.flat_adam import FlatAdam, aligned
 from trainers.kernels import convolution, dense
 from trainers.kernels.convolution import Layer
+from trainers.kernels.images import padded
 from trainers.models.transposed import TransposedConvolution
 from trainers.models.vae import VAE
 
@@ -127,12 +128,9 @@ def _gradients(parameters: Sequence[Tensor]) -> list[Tensor]:
 
 
 def _as_kept(images_BHWC: Tensor) -> Tensor:
-    """Three channels as four, which are read in one piece: bfloat16, the last one zero."""
-    if images_BHWC.shape[-1] != 3:
-        return images_BHWC.contiguous()
-    kept = images_BHWC.new_zeros(*images_BHWC.shape[:-1], 4, dtype=torch.bfloat16)
-    kept[..., :3] = images_BHWC
-    return kept
+    """Three channels as four, which are read in one piece."""
+    images_BHWC = images_BHWC.contiguous()
+    return padded(images_BHWC) if images_BHWC.shape[-1] == 3 else images_BHWC
 
 
 class _Encoder(torch.autograd.Function):
@@ -169,7 +167,10 @@ class _Encoder(torch.autograd.Function):
                 layer, given[place], gradient, weight, bias, transposed=False, sums=sums
             )
             if place > 0:
-                gradient, sums = convolution.up_masked(layer, gradient, copies[place], given[place])
+                # The image's own layer adds up what it is given as it reads it.
+                gradient, sums = convolution.up_masked(
+                    layer, gradient, copies[place], given[place], summed=place > 1
+                )
         return None, None, None, *gradients
 
 
