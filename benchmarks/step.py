@@ -7,7 +7,7 @@ under torch.compile, and the least time that a step can take at the rates measur
 layer by layer (benchmarks/bounds.py). `data path` is the share of a step that draws its batch.
 
     python -m benchmarks.step [--device cuda|cpu] [--precision bf16|fp32] [--packs 1 2 4 8 16]
-        [--frameworks beta_vae ...] [--channels 1 3]
+        [--frameworks beta_vae ...] [--channels 1 3] [--no-compile]
 
 The bounds are those of bf16. On a CPU one thread, as a trial has, and packs of 1. Needs torch,
 numpy, trainers, grids.
@@ -43,7 +43,8 @@ from trainers.sampling import factors_of
 BATCH_SIZE = 256
 PACKS = {"cuda": (1, 2, 4, 8, 16), "cpu": (1,)}
 STEPS = {"cuda": STEPS_AHEAD, "cpu": 1}  # a block: with its share of what is drawn ahead
-BLOCKS = {"cuda": 7, "cpu": 9}
+WARM_UP = {"cuda": 1, "cpu": 2}
+BLOCKS = {"cuda": 3, "cpu": 9}
 GRID_SIZES = {"cuda": 8, "cpu": 4}  # 262,144 images, or 4,096
 HELD_AGAINST = ("beta_vae", "ada_gvae")
 
@@ -107,9 +108,9 @@ def wait(device: torch.device) -> None:
 
 
 def alternated(runs: dict[str, Run], device: torch.device) -> dict[str, list[float]]:
-    """Seconds a step of each, block by block, after two blocks that warm up."""
+    """Seconds a step of each, block by block, after those that warm up."""
     found: dict[str, list[float]] = {name: [] for name in runs}
-    for block in range(-2, BLOCKS[device.type]):
+    for block in range(-WARM_UP[device.type], BLOCKS[device.type]):
         for name, run in runs.items():
             seconds = seconds_of(run, STEPS[device.type], device)
             if block >= 0:
@@ -141,7 +142,13 @@ class OnlyBatches(Training):
 
 
 def measure(
-    framework: str, channels: int, precision: str, packs: Sequence[int], rates: Rates, dataset: Kept
+    framework: str,
+    channels: int,
+    precision: str,
+    packs: Sequence[int],
+    rates: Rates,
+    dataset: Kept,
+    compiling: bool,
 ) -> None:
     device = dataset.images_NP.device
     trial = trial_of(framework, channels, precision, GRID_SIZES[device.type])
@@ -149,7 +156,7 @@ def measure(
     runs: dict[str, Run] = {"ours": training.advance}
     pairs = framework == "ada_gvae"
     if framework in HELD_AGAINST:
-        for name, compiled in (("plain", False), ("compiled", True)):
+        for name, compiled in (("plain", False), ("compiled", True))[: 1 + compiling]:
             run = plain_training(
                 dataset.image_of(dataset.images_NP),
                 batch_size=BATCH_SIZE,
@@ -193,6 +200,7 @@ def main() -> int:
     trained = [name for name, kind in parts.FRAMEWORKS.items() if not kind.closed_form]
     parser.add_argument("--frameworks", choices=trained, nargs="+", default=trained)
     parser.add_argument("--channels", type=int, choices=(1, 3), nargs="+", default=[1, 3])
+    parser.add_argument("--no-compile", action="store_true", help="without torch.compile")
     options = parser.parse_args()
     device = torch.device(options.device)
     rates = device_rates(device)
@@ -221,7 +229,15 @@ def main() -> int:
         )
         dataset = Kept(drawn, device)
         for framework in options.frameworks:
-            measure(framework, channels, options.precision, list(sizes), rates, dataset)
+            measure(
+                framework,
+                channels,
+                options.precision,
+                list(sizes),
+                rates,
+                dataset,
+                compiling=not options.no_compile,
+            )
     return 0
 
 
