@@ -15,6 +15,7 @@ COMMIT_VARIABLE = "LATENTGRID_COMMIT"
 PACKAGES = (
     "latentgrid",
     "torch",
+    "triton",
     "ray",
     "numpy",
     "scipy",

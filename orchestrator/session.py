@@ -103,13 +103,16 @@ class Session:
         )
         return [unit for unit in units if self.tries.left(unit)]
 
-    def failed(self, unit: Unit, error: str) -> None:
+    def failed(self, unit: Unit, error: str, *, shared: bool = False) -> None:
         """A try of the unit ended without what it was to leave. `error` is what the caller saw of
-        it; the traceback that the attempt itself wrote down comes first."""
+        it; the traceback that the attempt itself wrote down comes first. It is `shared` where one
+        process ended for several units, which says nothing of each of them.
+        """
         try:
             written = self._errors_of(unit.trial.trial_id)
             raised = len(written) > self.tries.of(unit.trial.trial_id)
-            self.tries.failed(unit, written[-1] if raised else error, raised=raised)
+            told = written[-1] if raised else error
+            self.tries.failed(unit, told, raised=raised and not shared)
         except Fenced as fenced:
             self.stop(str(fenced))
         except OSError as trouble:
@@ -128,7 +131,7 @@ class Session:
             except OSError as trouble:
                 logger.warning("cannot tell which trials of a lost pack were begun: %s", trouble)
         for unit in units:
-            self.failed(unit, error)
+            self.failed(unit, error, shared=len(units) > 1)
 
     def alone(self, unit: Unit) -> bool:
         """Whether it is not to take other trials with it: it has raised an error, or was in two

@@ -41,7 +41,9 @@ class FlatAdam(torch.optim.Adam):
         )
         self._copies = torch.zeros(self._offsets[-1], dtype=torch.bfloat16, device=device)
         self._steps = torch.zeros((), device=device)
-        self.copies = {p: self._view(self._copies, at) for at, p in enumerate(self._parameters)}
+        self.copies: dict[Tensor, Tensor] = {
+            p: self._view(self._copies, at) for at, p in enumerate(self._parameters)
+        }
         with torch.no_grad():
             for at, parameter in enumerate(self._parameters):
                 place = self._view(self._weights, at)

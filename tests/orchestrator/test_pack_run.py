@@ -226,4 +226,5 @@ def test_on_a_gpu_each_trial_of_a_pack_has_the_bits_that_it_has_alone(
         one, other = (torch.load(f.weights(trial.trial_id)) for f in (alone, packed))
         assert all(torch.equal(one[name], other[name]) for name in one)
     gc.collect()
-    assert torch.cuda.memory_allocated() <= before + 2**26  # the last dataset, scratch memory
+    torch._C._cuda_clearCublasWorkspaces()  # of each stream, 32 MiB on a Hopper
+    assert torch.cuda.memory_allocated() <= before + 2**26  # the last dataset

@@ -61,7 +61,7 @@ class FusedHalves:
     `copy_of` gives the copy of a parameter, with the parameter's strides (channels_last).
     """
 
-    def __init__(self, model: VAE, image_side: int, copy_of: dict[nn.Parameter, Tensor]) -> None:
+    def __init__(self, model: VAE, image_side: int, copy_of: dict[Tensor, Tensor]) -> None:
         encoder, decoder = _layers(model.encoder), _layers(model.decoder)
         split = sum(isinstance(layer, nn.Conv2d) for layer in encoder)
         self._down = _geometry(encoder[:split], image_side)
@@ -97,13 +97,11 @@ def _geometry(layers: Sequence[nn.Module], side: int) -> list[Layer]:
     return found
 
 
-def _parameters(
-    layers: Layers, copy_of: dict[nn.Parameter, Tensor]
-) -> tuple[list[nn.Parameter], list[Tensor]]:
+def _parameters(layers: Layers, copy_of: dict[Tensor, Tensor]) -> tuple[list[Tensor], list[Tensor]]:
     """Weight and bias of each layer in turn, and the copies of the weights as the kernels want
     them.
     """
-    parameters: list[nn.Parameter] = []
+    parameters: list[Tensor] = []
     copies = []
     for layer in layers:
         assert layer.bias is not None
@@ -122,7 +120,7 @@ def _gradients(parameters: Sequence[Tensor]) -> list[Tensor]:
     are: what moves the weights can read them in one piece.
     """
     first, last = parameters[0].storage_offset(), parameters[-1]
-    size = aligned(last.storage_offset() + last.numel()) - first
+    size = aligned(int(last.storage_offset()) + last.numel()) - int(first)
     flat = torch.empty(size, dtype=torch.float32, device=last.device)
     return [flat.as_strided(p.shape, p.stride(), p.storage_offset() - first) for p in parameters]
 
