@@ -101,7 +101,17 @@ class Endings(tune.Callback):
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         if self.session.stop_reason is None:
             units = from_json(trial.config["units"])
-            self.session.lost(units, str(trial.get_error() or VANISHED))
+            self.session.lost(units, _error_of(trial))
+
+
+def _error_of(trial: Any) -> str:
+    """What the process raised. Tune's own `get_error` looks where the file is not yet."""
+    try:
+        with open(trial.pickled_error_file, "rb") as file:
+            error = ray.cloudpickle.load(file)
+    except (OSError, TypeError):  # there is none
+        return VANISHED
+    return str(error) if isinstance(error, ray.exceptions.RayTaskError) else VANISHED
 
 
 def run_sweep(

@@ -206,6 +206,27 @@ def test_the_account_of_a_pack_is_that_of_its_process(
     assert attempts["cpus"].tolist() == pytest.approx([0.5, 0.5], rel=0.1)
 
 
+def test_a_pack_that_lost_its_process_is_no_proof_that_trials_fail_alike(
+    tiny_grid: Any, tmp_path: Path, run: Any
+) -> None:
+    def execute(session: Session) -> None:
+        def abandoned(units: list[Unit]) -> None:
+            for unit in units:
+                TrialRun(unit).abandon("MemoryError: the process holds too much")
+            session.lost(units, "the process died")
+
+        units = session.missing()
+        abandoned(units)
+        assert session.stop_reason is None
+        for unit in units:
+            assert session.alone(unit)
+            abandoned([unit])
+        assert session.stop_reason is not None
+        assert "the first 3 trials failed alike: MemoryError" in session.stop_reason
+
+    run(tiny_grid(seeds="[0, 1, 2]", more="resources: {pack: 3}"), tmp_path, execute)
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_on_a_gpu_each_trial_of_a_pack_has_the_bits_that_it_has_alone(

@@ -258,6 +258,26 @@ def test_one_trial_diverges_and_one_always_raises_while_the_rest_complete(
     assert len(frames.attempts[frames.attempts["trial_id"] == grid.trials[2].trial_id]) == 1
 
 
+class NothingBegins(TrainerActor):
+    @staticmethod
+    def make_run(unit: Any, **options: Any) -> Any:
+        raise OSError("no attempt can be written down")
+
+
+def test_an_error_before_anything_is_written_is_in_the_tables_too(
+    tiny_grid: Any, tmp_path: Path, run: Any
+) -> None:
+    grid = tiny_grid(seeds="[0]")
+    frames = load(
+        run(grid, tmp_path, functools.partial(fast_sweep, actor=NothingBegins)).folder.root
+    )
+    assert frames.trials["status"].tolist() == ["failed"]
+    error = frames.trials["error"].item()
+    assert error.endswith("OSError: no attempt can be written down")
+    assert "in make_run" in error
+    assert frames.attempts.empty
+
+
 def test_an_interrupted_sweep_keeps_checkpoints_and_goes_on_to_the_same_tables(
     tiny_grid: Any, tmp_path: Path, run: Any, same: Any
 ) -> None:
