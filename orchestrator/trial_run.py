@@ -37,12 +37,17 @@ from results.store import PICTURES, trial_record_name
 from trainers import make_dataset
 from trainers.datasets.dataset import Dataset
 from trainers.fit import Training, finite, next_report
+from trainers.kernels import usable
 from trainers.pictures import pictures
 from trainers.process import prepare_for_training
 
 CHECKPOINT_SECONDS = 60.0
 CHECKPOINT_SECONDS_BEFORE_CODES = 10.0  # encoding may take long, and may fail
 LATENTS = "latents.npz"
+WITHOUT_KERNELS = (
+    "trains on torch's kernels, which are slower: ours take an Ampere or later, and on its node "
+    "Triton, a C compiler and Python's headers"
+)
 
 
 class TrialRun:
@@ -157,6 +162,9 @@ class TrialRun:
             prepare_for_training()
             if self.device.type == "cpu" and (warning := slow_bf16([self.trial])):
                 self.log.write(warning)
+            on_gpu = self.device.type == "cuda" and self.trial.precision == "bf16"
+            if on_gpu and not usable(self.device):
+                self.log.write(WITHOUT_KERNELS)
             self.dataset = opened(self.trial.dataset, self.unit.data, self.device)
             training = self.make_training(self.trial, self.dataset, self.device)
             if self.unit.work == "encode":
