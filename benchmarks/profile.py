@@ -19,6 +19,7 @@ import sys
 from datetime import UTC, datetime
 
 import torch
+from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.step import GRID_SIZES, Kept, trial_of, wait
@@ -63,25 +64,28 @@ def main() -> int:
 
 
 def show(profiled: profile, device: torch.device) -> None:
-    """The operators that take longest, by the shapes of what they are given."""
+    """What takes longest, on a CPU by the shapes of what it is given."""
     cuda = device.type == "cuda"
     rows = []
-    for event in profiled.key_averages(group_by_input_shape=True):
+    for event in profiled.key_averages(group_by_input_shape=not cuda):
+        # Operators have the time of their kernels once more, and so have ranges with a name.
+        if cuda and (event.device_type != DeviceType.CUDA or event.is_user_annotation):
+            continue
         spent_us = event.self_device_time_total if cuda else event.self_cpu_time_total
         if spent_us > 0:
             rows.append((spent_us / STEPS, event.count / STEPS, event.key, event.input_shapes))
     total_us = sum(row[0] for row in rows)
-    print(f"{total_us / 1e3:.3f} ms a step in {sum(row[1] for row in rows):.0f} operators")
-    print(f"{'us a step':>10}{'share':>7}{'calls':>6}{'GB/s':>7}  operator, given")
+    what = "kernels" if cuda else "operators"
+    print(f"{total_us / 1e3:.3f} ms a step in {sum(row[1] for row in rows):.0f} {what}")
+    print(f"{'us a step':>10}{'share':>7}{'calls':>6}{'' if cuda else '   GB/s'}  {what}")
     for spent_us, calls, name, shapes in sorted(rows, reverse=True)[:ROWS]:
-        given = [shape for shape in shapes if shape]
-        elements = sum(math.prod(shape) for shape in given)
-        bytes_read = 2 * elements * calls
-        shown = " ".join("x".join(map(str, shape)) for shape in given[:3])
-        print(
-            f"{spent_us:10.1f}{spent_us / total_us:7.1%}{calls:6.0f}"
-            f"{bytes_read / spent_us / 1e3:7.0f}  {name.removeprefix('aten::')} {shown}"[:100]
-        )
+        line = f"{spent_us:10.1f}{spent_us / total_us:7.1%}{calls:6.0f}"
+        if not cuda:
+            given = [shape for shape in shapes if shape]
+            bytes_read = 2 * sum(math.prod(shape) for shape in given) * calls
+            name = " ".join([name, *("x".join(map(str, shape)) for shape in given[:3])])
+            line += f"{bytes_read / spent_us / 1e3:7.0f}"
+        print(f"{line}  {name.removeprefix('aten::')}"[:100])
 
 
 if __name__ == "__main__":
