@@ -135,6 +135,19 @@ def canonical_json(value: Any) -> str:
 
 def part_from(kind: str, value: Any) -> Part:
     """The part of a kind from its name, or from a mapping of `name` and parameters."""
+    written = kind, repr(value)  # which tells 1 from 1.0 and from true
+    if written not in _made:
+        if len(_made) == MOST_KEPT:
+            _made.clear()
+        _made[written] = _part_from(kind, value)
+    return _made[written]
+
+
+_made: dict[tuple[str, str], Part] = {}  # trials of a grid share most of their parts
+MOST_KEPT = 10_000
+
+
+def _part_from(kind: str, value: Any) -> Part:
     choices = PARTS[kind]
     parameters = dict(value) if isinstance(value, Mapping) else {"name": value}
     if "name" not in parameters:
