@@ -133,6 +133,7 @@ def simulated(nodes: int) -> Iterator[str]:
     # Ray notes a head's address there for whoever names none, and sockets need short paths.
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as short:
         os.environ["RAY_TMPDIR"] = short
+        os.environ["LATENTGRID_LOGICAL_GPUS"] = "1"
         cluster = Cluster(
             initialize_head=True,
             head_node_args={"num_cpus": 0, "include_dashboard": False, **store},

@@ -136,11 +136,13 @@ def canonical_json(value: Any) -> str:
 def part_from(kind: str, value: Any) -> Part:
     """The part of a kind from its name, or from a mapping of `name` and parameters."""
     written = kind, repr(value)  # which tells 1 from 1.0 and from true
-    if written not in _made:
-        if len(_made) == MOST_KEPT:
+    part = _made.get(written)
+    if part is None:
+        part = _part_from(kind, value)
+        if len(_made) >= MOST_KEPT:
             _made.clear()
-        _made[written] = _part_from(kind, value)
-    return _made[written]
+        _made[written] = part
+    return part
 
 
 _made: dict[tuple[str, str], Part] = {}  # trials of a grid share most of their parts

@@ -12,11 +12,11 @@ from collections.abc import Callable
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
 
 from grids.measurement import Measurement
 from orchestrator import machine
 from orchestrator.trial_log import TrialLog
+from orchestrator.trial_run import check_device, device_of
 from orchestrator.watchdog import Pace
 from orchestrator.work import Unit
 from results.lease import Fenced
@@ -38,8 +38,7 @@ class MeasurementRun:
         self.measuring: Measuring | None = None
         self.closed = False
         self.pace = Pace(clock)
-        use_cuda = unit.resources.gpus > 0 and torch.cuda.is_available()
-        self.device = torch.device("cuda" if use_cuda else "cpu")
+        self.device = device_of(unit.resources)
         self.device_kind = machine.device_kind(self.device.type)
         self.log = TrialLog(self.folder.log(self.measurement.trial_id))
         self.attempt = Attempt.open(
@@ -108,6 +107,7 @@ class MeasurementRun:
 
     def _prepare(self) -> Measuring:
         with self.attempt.stage("prepare"):
+            check_device(self.unit.resources, self.device)
             prepare_for_training()
             self.dataset = make_dataset(self.measurement.dataset, self.unit.data, self.device)
             self.measuring = Measuring(

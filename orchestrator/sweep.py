@@ -14,6 +14,7 @@ import secrets
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import ray
@@ -106,10 +107,14 @@ class Endings(tune.Callback):
 
 def _error_of(trial: Any) -> str:
     """What the process raised. Tune's own `get_error` looks where the file is not yet."""
+    if trial.pickled_error_file is None:
+        return VANISHED
     try:
         with open(trial.pickled_error_file, "rb") as file:
             error = ray.cloudpickle.load(file)
-    except (OSError, TypeError):  # there is none
+    except Exception:  # an exception may pickle and not come back; Tune has its text as well
+        with contextlib.suppress(OSError):
+            return Path(str(trial.error_file)).read_text()
         return VANISHED
     return str(error) if isinstance(error, ray.exceptions.RayTaskError) else VANISHED
 

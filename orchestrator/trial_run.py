@@ -9,6 +9,7 @@ checkpoint, and writes the same bytes.
 from __future__ import annotations
 
 import io
+import os
 import threading
 import time
 import traceback
@@ -44,6 +45,7 @@ from trainers.process import prepare_for_training
 CHECKPOINT_SECONDS = 60.0
 CHECKPOINT_SECONDS_BEFORE_CODES = 10.0  # encoding may take long, and may fail
 LATENTS = "latents.npz"
+LOGICAL_GPUS = "LATENTGRID_LOGICAL_GPUS"  # set where a cluster is made up, as in tests
 WITHOUT_KERNELS = (
     "trains on torch's kernels, which are slower: ours take an Ampere or later, and on its node "
     "Triton, a C compiler and Python's headers"
@@ -159,6 +161,7 @@ class TrialRun:
 
     def _prepare(self) -> None:
         with self.attempt.stage("prepare"):
+            check_device(self.unit.resources, self.device)
             prepare_for_training()
             if self.device.type == "cpu" and (warning := slow_bf16([self.trial])):
                 self.log.write(warning)
@@ -354,6 +357,17 @@ def opened(parameters: Images, data: DataFolder, device: torch.device) -> Datase
 def device_of(resources: Resources) -> torch.device:
     use_cuda = resources.gpus > 0 and torch.cuda.is_available()
     return torch.device("cuda" if use_cuda else "cpu")
+
+
+def check_device(resources: Resources, device: torch.device) -> None:
+    """Raises RuntimeError where a GPU was asked for and torch has none: its hours would be paid for
+    what a CPU does.
+    """
+    if resources.gpus > 0 and device.type == "cpu" and LOGICAL_GPUS not in os.environ:
+        raise RuntimeError(
+            f"resources: gpus: {resources.gpus:g} asked for, and torch {torch.__version__} on "
+            f"{machine.node()} finds no CUDA device: it is a torch for CPUs, or the driver is older"
+        )
 
 
 def _npz(savez: Callable[..., None], arrays: dict[str, Any]) -> bytes:

@@ -14,6 +14,7 @@ from pathlib import Path
 os.environ["HOME"] = tempfile.mkdtemp(prefix="latentgrid-home-")
 os.environ["RAY_AUTH_MODE"] = "disabled"
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+os.environ["LATENTGRID_LOGICAL_GPUS"] = "1"  # clusters here have GPUs in name only
 os.environ.pop("RAY_ADDRESS", None)
 # A Ray job runs the `python` that its cluster finds first: this one, as if it were activated.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

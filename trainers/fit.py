@@ -7,7 +7,6 @@ step), so that resuming is knowing the step.
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -24,7 +23,7 @@ from grids.parts import (
 from grids.trial import Trial
 from trainers import BASELINES, COMPANIONS, OBJECTIVES, make_model
 from trainers.baselines import fit_images
-from trainers.batches import Batches
+from trainers.batches import Batches, images_a_step
 from trainers.capture import CapturedSteps
 from trainers.datasets.dataset import Dataset
 from trainers.kernels import usable
@@ -115,7 +114,7 @@ class Training:
         if self.trial.precision == "bf16" and isinstance(part, Adam) and usable(self.device):
             from trainers.models.fused import fuse, fusible  # needs Triton
 
-            if fusible(self.model):
+            if fusible(self.model, images_a_step(self.trial)):
                 return fuse(self.model, self.trial.dataset.image_shape[1], part, self._lr)
         return make_optimizer(self.model.parameters(), part, self._lr, self.device)
 
@@ -156,13 +155,14 @@ class Training:
             state["companion"] = dict(self.companion.state_dict())
         if self.companion_optimizer is not None:
             state["companion_optimizer"] = self.companion_optimizer.state_dict()["state"]
-        return copy.deepcopy(state)
+        copied: dict[str, Any] = cloned(state)
+        return copied
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continues, bit for bit, where `state_dict` was taken; `state` is copied."""
         self.step = state["step"]
         self.diverged = state["diverged"]
-        self.model.load_state_dict(state["model"])
+        self.model.load_state_dict(state["model"])  # first: the optimiser may copy the weights
         _load_moments(self.optimizer, state["optimizer"])
         if self.companion is not None:
             self.companion.load_state_dict(state["companion"])
@@ -264,9 +264,20 @@ def _load_moments(optimizer: torch.optim.Optimizer, moments: Mapping[Any, Any]) 
     # takes copies of what is not a number, so of a rate that moves.
     rates = [group["lr"] for group in optimizer.param_groups]
     groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": copy.deepcopy(moments), "param_groups": groups})
+    optimizer.load_state_dict({"state": cloned(moments), "param_groups": groups})
     for group, rate in zip(optimizer.param_groups, rates, strict=True):
         group["lr"] = rate
+
+
+def cloned(state: Any) -> Any:
+    """A copy whose tensors have each a memory of their own, whatever they shared or were part of:
+    what adds to one of them in place must not add to another.
+    """
+    if isinstance(state, Tensor):
+        return state.detach().clone()
+    if isinstance(state, Mapping):
+        return {key: cloned(value) for key, value in state.items()}
+    return state
 
 
 def report_every(trial: Trial) -> int:

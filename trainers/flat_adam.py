@@ -74,6 +74,8 @@ class FlatAdam(torch.optim.Adam):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict(state_dict)
         with torch.no_grad():
+            for memory in (self._first, self._second, self._steps):
+                memory.zero_()
             for at, parameter in enumerate(self._parameters):
                 if moments := self.state.get(parameter):
                     self._view(self._first, at).copy_(moments["exp_avg"])

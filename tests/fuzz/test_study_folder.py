@@ -26,6 +26,7 @@ from tests.orchestrator.conftest import command
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 CHANGES = {"os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate"}
+OF_LINKS = {"os.remove", "os.rename"}
 _allowed: list[Path] = []
 _outside: list[str] = []
 
@@ -43,7 +44,9 @@ def _watch(event: str, arguments: tuple[object, ...]) -> None:
         return
     for path in paths:
         if isinstance(path, str | bytes | os.PathLike):
-            place = Path(os.path.realpath(os.fsdecode(path)))
+            # A link that is removed or moved is itself what changes, and not where it leads.
+            whole = Path(os.fsdecode(path))
+            place = Path(os.path.realpath(whole.parent if event in OF_LINKS else whole))
             if not any(place.is_relative_to(root) for root in _allowed):
                 _outside.append(f"{event} {place}")
 

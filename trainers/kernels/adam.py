@@ -32,15 +32,19 @@ def step(
     size = parameters_N.numel()
     _step[(triton.cdiv(size, BLOCK),)](
         parameters_N, gradients_N, first_N, second_N, copies_N, steps, lr, size,
-        1 - beta1, 1 - beta2, math.log(beta1), math.log(beta2), eps,
+        beta1, beta2, 1 - beta1, 1 - beta2, _log(beta1), _log(beta2), eps,
         MOVES=isinstance(lr, Tensor), BLOCK=BLOCK, num_warps=4,
     )  # fmt: skip
+
+
+def _log(beta: float) -> float:
+    return math.log(beta) if beta else -math.inf
 
 
 @triton.jit
 def _step(
     parameters, gradients, first, second, copies, steps, lr, size,
-    rest1, rest2, log_beta1, log_beta2, eps, MOVES: tl.constexpr, BLOCK: tl.constexpr,
+    beta1, beta2, rest1, rest2, log_beta1, log_beta2, eps, MOVES: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     kept = n < size
@@ -50,8 +54,8 @@ def _step(
     p = tl.load(parameters + n, mask=kept, other=0.0)
     done = tl.load(steps).to(tl.float64)
     rate = tl.load(lr).to(tl.float32) if MOVES else lr
-    m += rest1 * (g - m)
-    v += rest2 * (g * g - v)
+    m = beta1 * m + rest1 * g
+    v = beta2 * v + rest2 * (g * g)
     # 1 - beta^steps, in float64 for what is left of two numbers so near to each other.
     bias1 = (1 - tl.exp(done * log_beta1)).to(tl.float32)
     bias2 = (1 - tl.exp(done * log_beta2)).to(tl.float32)

@@ -219,7 +219,10 @@ def _down_tiles(layer: Layer, rows: int) -> Tiles:
         return Tiles(128, layer.small_channels, 4, 1)
     if rows <= 8192:
         return Tiles(64, 32, 4, 3)
-    return Tiles(64, layer.small_channels, 4, 3 if layer.small_channels == 64 else 2)
+    # Two stages of a wide kernel's rows are what fits the shared memory of all GPUs from Ampere on.
+    return Tiles(
+        64, layer.small_channels, 4, 3 if layer.small_channels > layer.large_channels else 2
+    )
 
 
 def _up_tiles(layer: Layer, rows: int) -> Tiles:

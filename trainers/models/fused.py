@@ -27,9 +27,15 @@ Layers = list[nn.Conv2d | nn.Linear | TransposedConvolution]
 NOT_LAYERS = nn.Sequential, nn.Flatten, nn.Unflatten
 
 
-def fusible(model: VAE) -> bool:
-    """Whether both halves are what the kernels make: strided convolutions, dense layers, ReLUs."""
-    return all(_layers(half) for half in (model.encoder, model.decoder))
+MOST_IMAGES = 2**31 // (33 * 33 * 32)
+"""A step: beyond them the offsets of the largest activations leave 32 bits."""
+
+
+def fusible(model: VAE, images: int) -> bool:
+    """Whether both halves are what the kernels make (strided convolutions, dense layers, ReLUs) for
+    so many images a step."""
+    halves = model.encoder, model.decoder
+    return images <= MOST_IMAGES and all(_layers(half) for half in halves)
 
 
 def fuse(model: VAE, image_side: int, part: parts.Adam, lr: float | Tensor) -> FlatAdam:
@@ -169,6 +175,7 @@ class _Encoder(torch.autograd.Function):
                 gradient, sums = convolution.up_masked(
                     layer, gradient, copies[place], given[place], summed=place > 1
                 )
+        del ctx.given  # the activations
         return None, None, None, *gradients
 
 
@@ -219,4 +226,5 @@ class _Decoder(torch.autograd.Function):
                 gradient = dense.input_gradient(gradient, copies[place], mask_BI=given[place])
             else:
                 gradient = dense.input_gradient(gradient, copies[0], dtype=torch.float32)
+        del ctx.given
         return gradient, None, None, *gradients

@@ -72,8 +72,26 @@ class Case:
 
 
 @pytest.fixture(params=LAYERS)
-def case(request: pytest.FixtureRequest, device: torch.device) -> Case:
+def case(
+    request: pytest.FixtureRequest, device: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> Case:
+    # Parts as few as the interpreter is done with soon, tiles as those of a step of 256 images.
+    tiles = {name: getattr(convolution, name) for name in ("_down_tiles", "_up_tiles")}
+    for name, of in tiles.items():
+        monkeypatch.setattr(convolution, name, lambda layer, rows, of=of: of(layer, 2**16))
+    parts = convolution._weight_tiles
+    monkeypatch.setattr(
+        convolution, "_weight_tiles", lambda layer, rows: (parts(layer, rows)[0], 4)
+    )
     return Case(LAYERS[request.param], device)
+
+
+def test_tiles_for_few_rows(device: torch.device) -> None:
+    case = Case(LAYERS["hidden"], device)
+    found = convolution.down_masked(case.layer, case.kept, case.weight, case.small_mask)
+    assert error(found.gradient, case.as_small(case.down() * (case.seen > 0))) < ONE_ROUNDING
+    weight, _ = gradients(case, case.small_bias, transposed=False)
+    assert error(weight, case.weight_gradient()) < EXACT
 
 
 def test_to_the_small_side(case: Case) -> None:

@@ -88,4 +88,12 @@ def test_both_halves_and_their_gradients(
 def test_other_networks_are_left_to_torch(
     small_trial: Callable[..., Trial], model: parts.Model
 ) -> None:
-    assert not fused.fusible(make_model(small_trial(model=model), device="cpu"))
+    assert not fused.fusible(make_model(small_trial(model=model), device="cpu"), images=4)
+
+
+def test_a_step_whose_offsets_leave_32_bits_is_left_to_torch(
+    small_trial: Callable[..., Trial],
+) -> None:
+    model = make_model(small_trial(), device="cpu")
+    assert fused.fusible(model, images=61_000)
+    assert not fused.fusible(model, images=65_536)

@@ -29,7 +29,15 @@ HEADER_READERS = {
 
 # What zipfile and zlib raise for bytes that are not what they claim to be. OSError: a seek to a
 # place before the file's start; RuntimeError: encrypted, or of a later version of the format.
-DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, OSError, OverflowError, RuntimeError)
+DAMAGED_ZIP = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    UnicodeDecodeError,  # a member's name
+)
 # The header of an array is a Python literal, and these are what parsing one can raise.
 BAD_HEADER = (ValueError, TypeError, SyntaxError, tokenize.TokenError, RecursionError)
 

@@ -142,6 +142,17 @@ def test_another_array_in_an_npz_is_refused(
     refused(from_npz(path), path, expected + found)
 
 
+def test_a_member_whose_name_is_no_text_is_refused(tmp_path: Path, refused: Any) -> None:
+    path = write_npz(tmp_path / "dsprites.npz", compressed=False)
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        at = archive.getinfo("imgs.npy").header_offset
+    content[at + 6 : at + 8] = (0x800).to_bytes(2, "little")  # the name is said to be UTF-8
+    content[at + 30] = 0xFF
+    path.write_bytes(content)
+    refused(from_npz(path), path, "expected a whole .npz file")
+
+
 @pytest.mark.parametrize(
     ("imgs", "message"),
     [
