@@ -14,6 +14,7 @@ from grids.load import Grid
 from grids.settings import Evaluate
 from orchestrator import checkpoints, trial_run
 from orchestrator.codes import rows_to_encode
+from orchestrator.session import Session
 from orchestrator.trial_run import TrialRun
 from orchestrator.work import Unit
 from results import load
@@ -275,3 +276,19 @@ def test_codes_are_row_major_and_carry_their_factor_sizes(tiny_grid: Any, tmp_pa
         with torch.inference_mode():
             mean, _ = run.training.model.encode(pixels)
         np.testing.assert_allclose(arrays["codes"][0, 1], mean[0].numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_a_gpu_that_was_asked_for_and_is_not_there_is_an_error(
+    tiny_grid: Any, tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LATENTGRID_LOGICAL_GPUS")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+    def execute(session: Session) -> None:
+        for unit in session.missing():
+            with pytest.raises(RuntimeError, match="asked for, and torch .* finds no CUDA device"):
+                TrialRun(unit).advance(1.0)
+
+    frames = load(run(tiny_grid(more="resources: {gpus: 0.5}"), tmp_path, execute).folder.root)
+    assert set(frames.attempts["outcome"]) == {"failed"}
+    assert frames.attempts["error"].str.contains("resources: gpus: 0.5 asked for").all()
