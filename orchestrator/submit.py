@@ -34,8 +34,8 @@ def submit(
 ) -> tuple[JobSubmissionClient, str]:
     """Submits the study and returns the client and the job's id. `token` is where Ray's token is.
 
-    Raises JobRunning where the study is running there already, ConnectionError where nothing
-    answers at `address`, TokenRefused.
+    Raises JobRunning where the study is running there already, OSError where nothing answers at
+    `address` or it cannot be one, TokenRefused.
     """
     job = submission_id(grid.study)
     try:
