@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from pathlib import Path
@@ -129,6 +130,38 @@ def test_a_store_that_is_away_for_30_seconds_costs_time_and_no_attempt(
     run(grid, tmp_path / "disk")
     same(out / "tiny", tmp_path / "disk" / "tiny")
     assert set(load(out / "tiny").attempts["outcome"]) == {"completed"}
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+@pytest.mark.parametrize("fault", ["down", "error"])
+@pytest.mark.parametrize("options", [["--local"], []])
+def test_a_driver_whose_store_is_away_ends_within_a_grace_time_of_30_seconds(
+    tiny_grid: Any,
+    tmp_path: Path,
+    out: ObjectPath,
+    proxy: Proxy,
+    run: Any,
+    same: Any,
+    fault: str,
+    options: list[str],
+) -> None:
+    grid = tiny_grid(steps=600, every=150)
+    first = start(tmp_path / "tiny.yaml", str(out), *options)
+    wait_for(lambda: files.names(StudyFolder(out / "tiny").rows_dir("curves")))
+    proxy.suffer(fault)
+    time.sleep(3)  # every thread of it waits for the store by now
+    signalled = time.monotonic()
+    first.send_signal(signal.SIGTERM)
+    code, text = finish(first)
+    assert code == 130 and "to go on: latentgrid run" in text, text
+    assert time.monotonic() - signalled < 25
+    proxy.suffer(None)
+    code, text = finish(start(tmp_path / "tiny.yaml", str(out)))
+    assert code == 0, text
+    run(grid, tmp_path / "disk")
+    same(out / "tiny", tmp_path / "disk" / "tiny")
+    assert not folders_left(out / "tiny") & WORK_FILES
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -204,6 +205,35 @@ def test_a_store_that_stays_away_is_an_error_of_one_line(
     with pytest.raises(OSError, match="500") as raised:
         files.atomic_write(place / "a", b"data")
     assert "\n" not in str(raised.value) and str(place / "a") in str(raised.value)
+
+
+@pytest.mark.parametrize("fault", ["down", "error"])
+def test_a_process_that_is_to_end_gives_up_soon_on_a_store_that_is_away(
+    place: ObjectPath, proxy: Proxy, fault: str
+) -> None:
+    proxy.suffer(fault)
+    ended: list[float] = []
+
+    def write() -> None:
+        with pytest.raises(OSError):
+            files.atomic_write(place / "a", b"data")
+        ended.append(time.monotonic())
+
+    waiting = threading.Thread(target=write)
+    waiting.start()
+    time.sleep(0.2)
+    try:
+        objects.hurry(0.0)
+        told = time.monotonic()
+        waiting.join()
+        assert ended[0] - told < objects.TRY_SECONDS + 3
+        write()  # without another try
+        assert ended[1] - ended[0] < 1
+        proxy.suffer(None)
+        files.atomic_write(place / "a", b"data")
+        assert (place / "a").read_bytes() == b"data"
+    finally:
+        objects.hurry(None)
 
 
 def test_two_drivers_of_one_study_and_the_elder_stops(folder: StudyFolder) -> None:
