@@ -247,11 +247,10 @@ def remove(paths: Iterable[Location]) -> int:
 
 def check_writable(folder: Location) -> None:
     """OSError where no file can be written below a folder, made or not; leaves nothing behind."""
-    probe = folder / f".probe-{os.getpid()}"
-    if isinstance(probe, ObjectPath):
-        probe.create(b"")
-        probe.unlink()
+    if isinstance(folder, ObjectPath):
+        folder.check_writable()
         return
+    probe = folder / f".probe-{os.getpid()}"
     absent = [path for path in probe.parents if not path.exists()]
     try:
         probe.parent.mkdir(parents=True, exist_ok=True)

@@ -18,6 +18,7 @@ import functools
 import math
 import os
 import re
+import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ TRY_SECONDS = 2.0
 PAUSE_SECONDS = 0.5
 MAX_REWRITES = 5
 MOST_DELETED = 1000
+STALE = {"e_tag": '"00000000000000000000000000000000"', "version": "1"}
+"""The identity of no object."""
 
 _give_up_at = math.inf
 
@@ -195,6 +198,30 @@ class ObjectPath:
         """OSError, soon, where the store does not answer or refuses us."""
         with self._errors():
             _store(self.root, FIRST_SECONDS).list_with_delimiter(f"{self.key}/" if self.key else "")
+
+    def check_writable(self) -> None:
+        """OSError, soon, where the store lets us put nothing here, or puts whatever the condition.
+
+        Leaves nothing behind.
+        """
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+        store = _store(self.root, FIRST_SECONDS)
+        probe = self / f".probe-{secrets.token_hex(8)}"
+        refusals = AlreadyExistsError, PreconditionError
+        conditions: dict[str, Any] = {"If-None-Match": "create", "If-Match": STALE}
+        with probe._errors():
+            with contextlib.suppress(*refusals):  # ours, of a try whose answer was lost
+                store.put(probe.key, b"", mode="create", use_multipart=False)
+            try:
+                for header, condition in conditions.items():
+                    with contextlib.suppress(*refusals):
+                        store.put(probe.key, b"", mode=condition, use_multipart=False)
+                        said = f"the store ignores {header}, which keeps two runs of a study apart"
+                        raise OSError(errno.ENOTSUP, said, str(self))
+            finally:
+                with contextlib.suppress(FileNotFoundError):
+                    store.delete(probe.key)
 
     def _whole(self, call: Callable[[], T]) -> T:
         """The call's answer; it is called again where the store fails, or one breaks off."""

@@ -89,6 +89,17 @@ def test_a_place_that_is_none_is_one_clear_line(
     assert ended.returncode == 2 and said in line
 
 
+def test_a_store_that_could_not_keep_two_drivers_apart_is_one_clear_line(
+    tiny_grid: Any, tmp_path: Path, out: ObjectPath, proxy: Proxy, latentgrid: Any
+) -> None:
+    tiny_grid()
+    proxy.suffer("if-none-match")
+    ended = latentgrid("run", tmp_path / "tiny.yaml", "--out", str(out), "--local")
+    [line] = ended.stderr.strip().splitlines()
+    assert ended.returncode == 2 and f"--out {out}: cannot be written (the store ignores" in line
+    assert out.below() == []
+
+
 @pytest.mark.parametrize(
     "fault", [f if f in QUICK else pytest.param(f, marks=pytest.mark.slow) for f in FAULTS]
 )

@@ -185,6 +185,26 @@ def test_what_the_network_does_to_a_few_requests_is_tried_again(
     assert (place / "a").read_bytes() == b"second"
 
 
+@pytest.mark.parametrize("fault", ["down", "lost", None])
+def test_a_place_that_can_be_written_costs_four_requests_and_keeps_nothing(
+    place: ObjectPath, proxy: Proxy, fault: str | None
+) -> None:
+    proxy.suffer(fault, times=1)
+    files.check_writable(place)
+    assert [method for method, _ in proxy.seen[-4:]] == ["PUT", "PUT", "PUT", "POST"]
+    assert len(proxy.seen) == 4 + (fault is not None) and place.below() == []
+
+
+@pytest.mark.parametrize("header", ["If-None-Match", "If-Match"])
+def test_a_store_that_ignores_conditions_is_refused(
+    place: ObjectPath, proxy: Proxy, header: str
+) -> None:
+    proxy.suffer(header.lower())
+    with pytest.raises(OSError, match=f"the store ignores {header}, which keeps two runs"):
+        files.check_writable(place)
+    assert place.below() == []
+
+
 def test_a_claim_whose_answer_was_lost_is_ones_own(folder: StudyFolder, proxy: Proxy) -> None:
     newest = lease.newest_epoch(folder)
     proxy.suffer("lost", times=1)
