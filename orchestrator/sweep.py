@@ -11,7 +11,6 @@ import json
 import os
 import random
 import secrets
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -28,6 +27,7 @@ from orchestrator.trainer_actor import FAILURES, TrainerActor, bundle, name_of
 from orchestrator.tries import last_line
 from orchestrator.work import Unit, from_json, packs, to_json
 from results.lease import Fenced
+from results.scratch import scratch
 
 MAX_WAVE = 2000  # Tune's loop is linear in the trials that it remembers
 MAX_BACKLOG = 256  # code files that wait: beyond this no further trial starts
@@ -162,7 +162,7 @@ def _run_wave(
     endings = Endings(session)
     # What a process was given it begins, whatever the budget says by then.
     packed = packs(units, session.alone, places, queued=session.grid.budget == Budget())
-    with tempfile.TemporaryDirectory(prefix="latentgrid-tune-") as scratch:
+    with scratch() as folder:
         tune.Tuner(
             actor,
             param_space={"units": None},
@@ -175,7 +175,7 @@ def _run_wave(
             ),
             run_config=RunConfig(
                 name=session.grid.study,
-                storage_path=scratch,
+                storage_path=str(folder),
                 stop=Stop(session),
                 callbacks=[endings],
                 failure_config=FailureConfig(max_failures=0),
