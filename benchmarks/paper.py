@@ -1,12 +1,13 @@
 """How long do the published studies take on this device, and how long would they at least?
 
-    python -m benchmarks.paper [--device cuda|cpu] [GRID ...]
+    python -m benchmarks.paper [--device cuda|cpu] [--training] [GRID ...]
 
 The hours of a grid are its steps and the images that it encodes, by what each of them takes here
 (benchmarks.paces), as if the device had nothing else to do. Its scores (benchmarks.score_costs) are
 computed on CPU cores beside it, so their hours stand alone. The bounds (benchmarks.bounds) are of
 training, without what FactorVAE has beside the network. Grids that ask for no GPU are of the CPU.
-Without GRIDs: those of the four papers, as printed. The original datasets are not needed.
+Without GRIDs: those of the four papers, as printed. The original datasets are not needed. With
+--training nothing but training is measured, in minutes on a GPU.
 """
 
 from __future__ import annotations
@@ -124,7 +125,9 @@ def groups_of(grid: Grid, device: str) -> list[Group]:
     return [Group(kind, trials[0], len(trials)) for (kind, _, _), trials in found.items()]
 
 
-def measured(grids: Mapping[str, Grid], groups: Mapping[str, Sequence[Group]]) -> Measured:
+def measured(
+    grids: Mapping[str, Grid], groups: Mapping[str, Sequence[Group]], training_only: bool
+) -> Measured:
     """Everything once, whichever grids need it."""
     kinds: dict[Kind, Trial] = {}
     coders: dict[Coder, Trial] = {}
@@ -132,6 +135,8 @@ def measured(grids: Mapping[str, Grid], groups: Mapping[str, Sequence[Group]]) -
     for name, grid in grids.items():
         for kind, trial, _ in groups[name]:
             kinds.setdefault(kind, trial)
+            if training_only:
+                continue
             coders.setdefault(coder_of(trial, kind.device), trial)
             wanted |= set(scores_of(trial, grid.evaluate))
     rates: dict[str, Rates] = {}
@@ -158,16 +163,21 @@ def bound_of(trial: Trial, rates: Rates) -> Bound | None:
 
 
 def cost_of(name: str, grid: Grid, groups: Sequence[Group], known: Measured) -> Cost:
-    training_s = encoding_s = 0.0
+    training_s = 0.0
+    encoding_s: list[float | None] = []
     scoring_s: list[float | None] = []
     layerwise_s: list[float | None] = []
     arithmetic_s: list[float | None] = []
     for kind, trial, trials in groups:
         steps, images = trials * trial.steps, images_of(trial, grid.evaluate)
         training_s += steps / known.paces[kind].steps_per_second
-        rates = known.coder_paces[coder_of(trial, kind.device)]
-        encoding_s += trials * images.encoded / rates.encoded_per_second
-        encoding_s += trials * images.evaluated / rates.evaluated_per_second
+        rates = known.coder_paces.get(coder_of(trial, kind.device))
+        encoding_s.append(
+            None
+            if rates is None
+            else trials * images.encoded / rates.encoded_per_second
+            + trials * images.evaluated / rates.evaluated_per_second
+        )
         for key, count in scores_of(trial, grid.evaluate).items():
             seconds = known.score_seconds.get(key)
             scoring_s.append(None if seconds is None else trials * count * seconds)
@@ -182,7 +192,7 @@ def cost_of(name: str, grid: Grid, groups: Sequence[Group], known: Measured) -> 
         name=name,
         trials=len(grid.trials),
         training_s=training_s,
-        encoding_s=None if shapes & {CELL, INCEPTION} else encoding_s,
+        encoding_s=None if shapes & {CELL, INCEPTION} else total(encoding_s),
         scoring_s=total(scoring_s),
         layerwise_s=total(layerwise_s),
         arithmetic_s=total(arithmetic_s),
@@ -332,6 +342,7 @@ def tell(what: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--device", choices=("cuda", "cpu"), default=None)
+    parser.add_argument("--training", action="store_true", help="no encoding, no scores")
     parser.add_argument("grids", nargs="*", type=Path, metavar="GRID")
     arguments = parser.parse_args()
     device = arguments.device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -341,11 +352,12 @@ def main() -> None:
     paths = arguments.grids or [FOLDER / f"{name}.yaml" for name in GRIDS]
     grids = {f"{path.resolve().parent.name}/{path.stem}": load_grid(path) for path in paths}
     groups = {name: groups_of(grid, device) for name, grid in grids.items()}
-    found = measured(grids, groups)
+    found = measured(grids, groups, arguments.training)
     print_device(device, found.rates)
     print_training(found.paces, found.bounds)
-    print_encoding(found.coder_paces)
-    print_scores(found.score_seconds)
+    if not arguments.training:
+        print_encoding(found.coder_paces)
+        print_scores(found.score_seconds)
     print_hours([cost_of(name, grid, groups[name], found) for name, grid in grids.items()])
 
 

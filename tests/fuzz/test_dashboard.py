@@ -18,7 +18,7 @@ from tests.fuzz.study import make_study
 TOKEN = "0123456789abcdef"
 SECRETS = (b"schema_version", b"root:x", b"def make_app", b"precious")
 WAIT_SECONDS = 3.0
-ANSWERS = {100, 200, 302, 303, 304, 400, 401, 403, 404, 405, 413, 417, 431}
+ANSWERS = {100, 200, 206, 302, 303, 304, 400, 401, 403, 404, 405, 413, 416, 417, 431}
 
 NAMES = st.one_of(
     st.sampled_from(
