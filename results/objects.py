@@ -281,7 +281,8 @@ def _store(root: str, retry_seconds: float) -> ObjectStore:
         client_options={
             "allow_http": endpoint.startswith("http://"),
             "connect_timeout": "10s" if retry_seconds else "2s",
-            "read_timeout": "30s",  # of a stalled connection: a large object may take long
+            # Of a stalled connection: a large object may take long.
+            "read_timeout": "30s" if retry_seconds else "10s",
             "timeout": "10m",
         },
         retry_config={
