@@ -38,6 +38,7 @@ FIRST_SECONDS = 10.0
 TRY_SECONDS = 2.0
 """For which the client itself tries again: Python hears no signal meanwhile."""
 PAUSE_SECONDS = 0.5
+ANSWER_SECONDS, LAST_ANSWER_SECONDS = 30, 10
 MAX_REWRITES = 5
 MOST_DELETED = 1000
 STALE = {"e_tag": '"00000000000000000000000000000000"', "version": "1"}
@@ -188,11 +189,18 @@ class ObjectPath:
                 some[0]._whole(functools.partial(some[0]._store.delete, keys))
 
     def _put(self, data: bytes, mode: Any) -> None:
-        self._whole(lambda: self._store.put(self.key, data, mode=mode, use_multipart=False))
+        mib = len(data) >> 20
+        seconds = 1 << mib.bit_length() if mib else 0  # a power of two, so that clients are few
+        self._whole(
+            lambda: self._client(seconds).put(self.key, data, mode=mode, use_multipart=False)
+        )
 
     @property
     def _store(self) -> ObjectStore:
-        return _store(self.root, TRY_SECONDS if _give_up_at == math.inf else 0.0)
+        return self._client()
+
+    def _client(self, upload_seconds: int = 0) -> ObjectStore:
+        return _store(self.root, TRY_SECONDS if _give_up_at == math.inf else 0.0, upload_seconds)
 
     def reach(self) -> None:
         """OSError, soon, where the store does not answer or refuses us."""
@@ -271,18 +279,19 @@ def _one_line(error: Exception) -> str:
 
 
 @functools.cache
-def _store(root: str, retry_seconds: float) -> ObjectStore:
+def _store(root: str, retry_seconds: float, upload_seconds: int = 0) -> ObjectStore:
     """The client of a bucket, which all threads of this process share."""
     from obstore.store import from_url
 
+    answer_seconds = (ANSWER_SECONDS if retry_seconds else LAST_ANSWER_SECONDS) + upload_seconds
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
     return from_url(
         root,
         client_options={
             "allow_http": endpoint.startswith("http://"),
             "connect_timeout": "10s" if retry_seconds else "2s",
-            # Of a stalled connection: a large object may take long.
-            "read_timeout": "30s" if retry_seconds else "10s",
+            # Of a stalled connection, as a large object may take long; what is sent counts in.
+            "read_timeout": f"{answer_seconds}s",
             "timeout": "10m",
         },
         retry_config={

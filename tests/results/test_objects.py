@@ -72,7 +72,7 @@ def test_stores_that_tell_of_absent_objects_are_as_those_that_do_not(
 ) -> None:
     """Google's and Azure's do, as a folder does."""
     store = LocalStore(tmp_path)
-    monkeypatch.setattr(objects, "_store", lambda root, retry_seconds=None: store)
+    monkeypatch.setattr(objects, "_store", lambda *settings: store)
     place = ObjectPath("gs://bucket", "runs")
     there, absent, also = place / "a", place / "b", place / "c"
     there.create(b"")
@@ -203,6 +203,21 @@ def test_a_store_that_ignores_conditions_is_refused(
     with pytest.raises(OSError, match=f"the store ignores {header}, which keeps two runs"):
         files.check_writable(place)
     assert place.below() == []
+
+
+def test_a_large_object_may_take_longer_than_an_answer(
+    place: ObjectPath, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client counts from the first byte that it sends."""
+    monkeypatch.setattr(objects, "ANSWER_SECONDS", 1)
+    monkeypatch.setattr(objects, "RETRY_SECONDS", 0.0)
+    objects._store.cache_clear()
+    proxy.delay_seconds = 2
+    proxy.suffer("slow")
+    (place / "large").create(bytes(4 * 2**20))
+    assert len(proxy.seen) == 1
+    with pytest.raises(OSError):
+        (place / "small").read_bytes()
 
 
 def test_a_claim_whose_answer_was_lost_is_ones_own(folder: StudyFolder, proxy: Proxy) -> None:
