@@ -8,6 +8,7 @@ import errno
 import json
 import logging
 import os
+import re
 import shlex
 import sys
 import time
@@ -51,6 +52,7 @@ Out = Annotated[
         metavar="DIR",
     ),
 ]
+DASHBOARD_URL = re.compile(r"https?://[^/\s]\S*")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
@@ -178,6 +180,8 @@ def submit(
     from orchestrator.submit import submit as submit_job
 
     grid = load_grid(grid_file)
+    if not DASHBOARD_URL.fullmatch(address):  # Ray would import what stands before another `://`
+        raise InputError(f"--address {address!r}: no URL of a dashboard; valid: http://HEAD:8265")
     for option, path in (("--out", out), ("--data-dir", data_dir)):
         if path is not None and not os.path.isabs(path) and not (path is out and is_url(path)):
             raise InputError(
@@ -190,7 +194,7 @@ def submit(
         raise InputError(f"--out {error}") from None
     try:
         client, job = submit_job(grid, address, out, data_dir, token)
-    except (JobRunning, TokenRefused, ConnectionError, RuntimeError) as error:
+    except (JobRunning, TokenRefused, OSError, RuntimeError) as error:
         raise InputError(first_line(error)) from None
     _say(f"submitted {job}; Ctrl-C detaches, and `ray job logs -f {job}` follows again")
     try:

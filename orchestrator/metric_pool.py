@@ -61,10 +61,9 @@ class MetricPool:
         cpus_a_task: float,
     ) -> None:
         self.queue = ScoringQueue(folder, evaluate, steps, cells)
-        self.max_tasks = max_tasks
+        self.resize(max_tasks, cpus_a_task)
         self.options: dict[str, Any] = {
             "name": "score " + ",".join(evaluate.metrics),
-            "num_cpus": cpus_a_task,
             "scheduling_strategy": "SPREAD",
             # Ray 2.60 shows every GPU to tasks that asked for none.
             "runtime_env": {"env_vars": {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}},
@@ -79,6 +78,10 @@ class MetricPool:
 
     def pid(self) -> int:
         return os.getpid()
+
+    def resize(self, max_tasks: int, cpus_a_task: float) -> None:
+        """For tasks that are started from now on."""
+        self.max_tasks, self.cpus_a_task = max_tasks, cpus_a_task
 
     def drain(self, seconds: float) -> None:
         """Starts no further task and waits for the running ones, about so long at most."""
@@ -108,7 +111,8 @@ class MetricPool:
             and len(self.running) < self.max_tasks
             and (files := self.queue.take())
         ):
-            started = score_task.options(**self.options).remote(self.queue.folder, files)
+            options = {**self.options, "num_cpus": self.cpus_a_task}
+            started = score_task.options(**options).remote(self.queue.folder, files)
             self.running[started] = files
         if not self.running:
             return

@@ -13,7 +13,7 @@ from grids.data_folder import DataFolder
 from grids.load import Grid
 from grids.measurement import Measurement
 from orchestrator.data_check import check_data
-from orchestrator.errors import Exit, InputError
+from orchestrator.errors import Exit, InputError, first_line
 from orchestrator.session import Session, study_session
 from orchestrator.show import progress_line, results_view, status_view
 from orchestrator.signals import Signals
@@ -37,9 +37,10 @@ def run_study(
     folder = StudyFolder(out / grid.study)
     console = Terminal(stderr=True)
     again = f"to go on: {command}"
+    signals = Signals()
     try:
         # Inside, so that a signal is ours from the moment that it is caught.
-        with Signals() as signals:
+        with signals:
             check_folder(folder)
             check_data(grid, folder, data)
             if local:
@@ -49,6 +50,12 @@ def run_study(
             return _last_word(session, console, again)
     except (KeyboardInterrupt, SystemExit):  # SystemExit: Ray's handler, while it starts
         console.print(f"interrupted before anything was started; {again}", soft_wrap=True)
+        return Exit.INTERRUPTED
+    except OSError as error:
+        if signals.session is None or not signals.session.interrupted:
+            raise
+        away = f"the study's files could not be reached any more ({first_line(error)})"
+        console.print(f"interrupted, and {away}; {again}", soft_wrap=True)
         return Exit.INTERRUPTED
 
 

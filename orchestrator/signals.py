@@ -16,11 +16,13 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import Exit
+from results import objects
 
 if TYPE_CHECKING:
     from orchestrator.prepare import Run
     from orchestrator.session import Session
 
+STORE_SECONDS = 5.0  # for an object store that is away: a machine that is taken away waits for none
 NUMBERS = {signal.SIGINT, signal.SIGTERM}
 STOPPING = (
     "stopping: trials write their checkpoints ... (again: stop at once and lose the steps since "
@@ -40,7 +42,7 @@ class Signals:
         self.session = session
         with contextlib.suppress(BlockingIOError):
             if NUMBERS & set(self._heard.recv(4096)):
-                session.interrupt()
+                self._interrupt(session)
 
     def __enter__(self) -> Signals:
         # Python writes every signal's number there, whoever handles it: Ray, too, while it starts.
@@ -53,6 +55,7 @@ class Signals:
         return self
 
     def __exit__(self, *error: object) -> None:
+        objects.hurry(None)
         for number, handler in self._before.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(self._told_before)
@@ -69,7 +72,11 @@ class Signals:
         if self.session.interrupted:
             os._exit(Exit.INTERRUPTED)
         print(self.stopping, file=sys.stderr)
-        self.session.interrupt()
+        self._interrupt(self.session)
+
+    def _interrupt(self, session: Session) -> None:
+        objects.hurry(STORE_SECONDS)
+        session.interrupt()
 
 
 @contextlib.contextmanager

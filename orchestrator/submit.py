@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import shlex
 import shutil
-import tempfile
 from pathlib import Path
 
 from ray.exceptions import AuthenticationError
@@ -13,6 +12,7 @@ from ray.job_submission import JobSubmissionClient
 
 from grids.load import Grid
 from orchestrator import machine, token_source
+from results.scratch import scratch
 
 PACKAGES = ("grids", "metrics", "orchestrator", "results", "trainers")
 
@@ -34,8 +34,8 @@ def submit(
 ) -> tuple[JobSubmissionClient, str]:
     """Submits the study and returns the client and the job's id. `token` is where Ray's token is.
 
-    Raises JobRunning where the study is running there already, ConnectionError where nothing
-    answers at `address`, TokenRefused.
+    Raises JobRunning where the study is running there already, OSError where nothing answers at
+    `address` or it cannot be one, TokenRefused.
     """
     job = submission_id(grid.study)
     try:
@@ -47,13 +47,13 @@ def submit(
     commit = machine.code_version()
     command = ["python", "-m", "orchestrator", "run", "grid.yaml", "--out", out]
     command += ["--data-dir", data_dir] if data_dir else []
-    with tempfile.TemporaryDirectory(prefix="latentgrid-job-") as working_dir:
-        _stage(Path(working_dir), grid)
+    with scratch() as working_dir:
+        _stage(working_dir, grid)
         client.submit_job(
             entrypoint=shlex.join(command),
             submission_id=job,
             runtime_env={
-                "working_dir": working_dir,
+                "working_dir": str(working_dir),
                 "env_vars": {
                     machine.COMMIT_VARIABLE: commit,
                     # Long enough for trainers to write checkpoints when the job is stopped.

@@ -11,7 +11,6 @@ import json
 import os
 import random
 import secrets
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -29,6 +28,7 @@ from orchestrator.trainer_actor import FAILURES, TrainerActor, bundle, name_of
 from orchestrator.tries import last_line
 from orchestrator.work import Unit, from_json, packs, to_json
 from results.lease import Fenced
+from results.scratch import scratch
 
 MAX_WAVE = 2000  # Tune's loop is linear in the trials that it remembers
 MAX_BACKLOG = 256  # code files that wait: beyond this no further trial starts
@@ -130,11 +130,13 @@ def run_sweep(
     Needs an initialised Ray.
     """
     os.environ.update(TUNE_ENVIRONMENT)
-    placement = placement_of(session.grid.resources, nodes())
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(max(2, placement.slots))
-    pool = Pool(session, placement)
+    pool = Pool(session)
     try:
         while session.stop_reason is None:
+            have = nodes()  # which come and go
+            placement = placement_of(session.grid.resources, have)
+            os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(max(2, placement.slots))
+            pool.resize(placement.spare_cpus, int(sum(node.get("CPU", 0) for node in have)))
             units = session.missing()[:MAX_WAVE] if session.admits() else []
             if units:
                 if tries := session.tries.most(units):
@@ -165,7 +167,7 @@ def _run_wave(
     endings = Endings(session)
     # What a process was given it begins, whatever the budget says by then.
     packed = packs(units, session.alone, places, queued=session.grid.budget == Budget())
-    with tempfile.TemporaryDirectory(prefix="latentgrid-tune-") as scratch:
+    with scratch() as folder:
         tune.Tuner(
             actor,
             param_space={"units": None},
@@ -178,7 +180,7 @@ def _run_wave(
             ),
             run_config=RunConfig(
                 name=session.grid.study,
-                storage_path=scratch,
+                storage_path=str(folder),
                 stop=Stop(session),
                 callbacks=[endings],
                 failure_config=FailureConfig(max_failures=0),
@@ -242,17 +244,22 @@ def placement_of(requests: Sequence[Resources], nodes: Sequence[dict[str, float]
 class Pool:
     """The sweep's hold on the metric pool: makes the actor, and makes it again when it died."""
 
-    def __init__(self, session: Session, placement: Placement) -> None:
+    def __init__(self, session: Session) -> None:
         self.session = session
-        # Where trainers can hold every CPU, scoring has to run beside them or never (it is niced).
-        all_cpus = int(sum(node.get("CPU", 0) for node in nodes()))
-        self.max_tasks = placement.spare_cpus or max(1, all_cpus // 2)
-        self.cpus_a_task = 1.0 if placement.spare_cpus else 0.0
+        self.size = (1, 0.0)
         self.last = PoolState(0, {}, None)
         self.actor: Any = None
         self._deaths = 0
         self._looked = 0.0
         self._well = time.monotonic()
+
+    def resize(self, spare_cpus: int, all_cpus: int) -> None:
+        """Tasks at once, and CPUs a task, for the CPUs that there are now."""
+        # Where trainers can hold every CPU, scoring has to run beside them or never (it is niced).
+        size = (spare_cpus, 1.0) if spare_cpus else (max(1, all_cpus // 2), 0.0)
+        if size != self.size and self.actor is not None:
+            self.actor.resize.remote(*size)
+        self.size = size
 
     def _start(self) -> None:
         # Never the name of a pool before it: Ray frees a name some time after a death.
@@ -265,8 +272,7 @@ class Pool:
                 self.session.grid.evaluate,
                 self.session.steps,
                 self.session.queue.cells,
-                self.max_tasks,
-                self.cpus_a_task,
+                *self.size,
             )
         )
 

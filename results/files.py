@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from results.objects import SCHEMES, URL, Identity, ObjectPath
+from results.scratch import scratch
 
 Location = Path | ObjectPath
 _OTHER_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -95,8 +96,8 @@ def replacing(
     are worth nothing after a power cut. OSError leaves what was there untouched.
     """
     if isinstance(path, ObjectPath):
-        with tempfile.TemporaryDirectory(prefix="latentgrid-") as folder:
-            written = Path(folder) / path.name
+        with scratch() as folder:
+            written = folder / path.name
             yield written
             path.replace(written.read_bytes(), check)
         return
@@ -174,8 +175,8 @@ def on_disk(path: Location) -> Iterator[Path]:
     if isinstance(path, Path):
         yield path
         return
-    with tempfile.TemporaryDirectory(prefix="latentgrid-") as folder:
-        copy = Path(folder) / path.name
+    with scratch() as folder:
+        copy = folder / path.name
         copy.write_bytes(path.read_bytes())
         yield copy
 
@@ -247,11 +248,10 @@ def remove(paths: Iterable[Location]) -> int:
 
 def check_writable(folder: Location) -> None:
     """OSError where no file can be written below a folder, made or not; leaves nothing behind."""
-    probe = folder / f".probe-{os.getpid()}"
-    if isinstance(probe, ObjectPath):
-        probe.create(b"")
-        probe.unlink()
+    if isinstance(folder, ObjectPath):
+        folder.check_writable()
         return
+    probe = folder / f".probe-{os.getpid()}"
     absent = [path for path in probe.parents if not path.exists()]
     try:
         probe.parent.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,8 @@ was checked (`If-Match`, `If-None-Match`): of an answer that was lost, and of a 
 held up and lost its lease meanwhile, no object can tell another story than its newest writer's.
 Credentials, region and endpoint are those of the environment (`AWS_ACCESS_KEY_ID`, `AWS_REGION`,
 `AWS_ENDPOINT_URL`, ...) or of the machine's role. What the network or the server gets wrong is
-tried again for `RETRY_SECONDS`, then an OSError.
+tried again for `RETRY_SECONDS`, then an OSError; by a process that is to end, only until then
+(`hurry`).
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import contextlib
 import datetime as dt
 import errno
 import functools
+import math
 import os
 import re
+import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,9 +35,24 @@ SCHEMES = ("s3", "gs", "az")
 URL = re.compile(rf"(?P<root>(?:{'|'.join(SCHEMES)})://[^/]+)(?:/(?P<key>.*))?", re.DOTALL)
 RETRY_SECONDS = 180.0
 FIRST_SECONDS = 10.0
+TRY_SECONDS = 2.0
+"""For which the client itself tries again: Python hears no signal meanwhile."""
 PAUSE_SECONDS = 0.5
+ANSWER_SECONDS, LAST_ANSWER_SECONDS = 30, 10
 MAX_REWRITES = 5
 MOST_DELETED = 1000
+STALE = {"e_tag": '"00000000000000000000000000000000"', "version": "1"}
+"""The identity of no object."""
+
+_give_up_at = math.inf
+
+
+def hurry(seconds: float | None) -> None:
+    """This process is to end: so many seconds from now none of its calls, whichever thread makes
+    it, is tried again. None takes that back.
+    """
+    global _give_up_at
+    _give_up_at = math.inf if seconds is None else time.monotonic() + seconds
 
 
 @dataclass(frozen=True, order=True)
@@ -106,8 +124,7 @@ class ObjectPath:
     def identity(self) -> Identity | None:
         """None if there is no such object."""
         try:
-            with self._errors():
-                return _identity(self._store.head(self.key))
+            return self._whole(lambda: _identity(self._store.head(self.key)))
         except FileNotFoundError:
             return None
 
@@ -116,8 +133,7 @@ class ObjectPath:
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
         try:
-            with self._errors():
-                self._store.put(self.key, data, mode="create", use_multipart=False)
+            self._put(data, "create")
         except (AlreadyExistsError, PreconditionError):
             if self.read_bytes() != data:  # else ours, of a try whose answer was lost
                 raise FileExistsError(errno.EEXIST, "exists", str(self)) from None
@@ -133,8 +149,7 @@ class ObjectPath:
             known = self.identity()
             check()
             try:
-                with self._errors():
-                    self._store.put(self.key, data, mode=_only_if(known), use_multipart=False)
+                self._put(data, _only_if(known))
                 return
             except (AlreadyExistsError, PreconditionError):
                 with contextlib.suppress(FileNotFoundError):
@@ -173,24 +188,58 @@ class ObjectPath:
             with contextlib.suppress(FileNotFoundError):
                 some[0]._whole(functools.partial(some[0]._store.delete, keys))
 
+    def _put(self, data: bytes, mode: Any) -> None:
+        mib = len(data) >> 20
+        seconds = 1 << mib.bit_length() if mib else 0  # a power of two, so that clients are few
+        self._whole(
+            lambda: self._client(seconds).put(self.key, data, mode=mode, use_multipart=False)
+        )
+
     @property
     def _store(self) -> ObjectStore:
-        return _store(self.root)
+        return self._client()
+
+    def _client(self, upload_seconds: int = 0) -> ObjectStore:
+        return _store(self.root, TRY_SECONDS if _give_up_at == math.inf else 0.0, upload_seconds)
 
     def reach(self) -> None:
         """OSError, soon, where the store does not answer or refuses us."""
         with self._errors():
             _store(self.root, FIRST_SECONDS).list_with_delimiter(f"{self.key}/" if self.key else "")
 
+    def check_writable(self) -> None:
+        """OSError, soon, where the store lets us put nothing here, or puts whatever the condition.
+
+        Leaves nothing behind.
+        """
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+        store = _store(self.root, FIRST_SECONDS)
+        probe = self / f".probe-{secrets.token_hex(8)}"
+        refusals = AlreadyExistsError, PreconditionError
+        conditions: dict[str, Any] = {"If-None-Match": "create", "If-Match": STALE}
+        with probe._errors():
+            with contextlib.suppress(*refusals):  # ours, of a try whose answer was lost
+                store.put(probe.key, b"", mode="create", use_multipart=False)
+            try:
+                for header, condition in conditions.items():
+                    with contextlib.suppress(*refusals):
+                        store.put(probe.key, b"", mode=condition, use_multipart=False)
+                        said = f"the store ignores {header}, which keeps two runs of a study apart"
+                        raise OSError(errno.ENOTSUP, said, str(self))
+            finally:
+                with contextlib.suppress(FileNotFoundError):
+                    store.delete(probe.key)
+
     def _whole(self, call: Callable[[], T]) -> T:
-        """The call's answer; it is called again where one breaks off, which the client does not."""
+        """The call's answer; it is called again where the store fails, or one breaks off."""
         deadline = time.monotonic() + RETRY_SECONDS
         while True:
             try:
                 with self._errors():
                     return call()
             except OSError as error:
-                if error.errno != errno.EIO or time.monotonic() > deadline:
+                if error.errno != errno.EIO or time.monotonic() > min(deadline, _give_up_at):
                     raise
                 time.sleep(PAUSE_SECONDS)
 
@@ -230,22 +279,24 @@ def _one_line(error: Exception) -> str:
 
 
 @functools.cache
-def _store(root: str, retry_seconds: float | None = None) -> ObjectStore:
+def _store(root: str, retry_seconds: float, upload_seconds: int = 0) -> ObjectStore:
     """The client of a bucket, which all threads of this process share."""
     from obstore.store import from_url
 
+    answer_seconds = (ANSWER_SECONDS if retry_seconds else LAST_ANSWER_SECONDS) + upload_seconds
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
     return from_url(
         root,
         client_options={
             "allow_http": endpoint.startswith("http://"),
-            "connect_timeout": "10s",
-            "read_timeout": "30s",  # of a stalled connection: a large object may take long
+            "connect_timeout": "10s" if retry_seconds else "2s",
+            # Of a stalled connection, as a large object may take long; what is sent counts in.
+            "read_timeout": f"{answer_seconds}s",
             "timeout": "10m",
         },
         retry_config={
             "max_retries": 1000,
-            "retry_timeout": dt.timedelta(seconds=retry_seconds or RETRY_SECONDS),
+            "retry_timeout": dt.timedelta(seconds=retry_seconds),
             "backoff": {
                 "init_backoff": dt.timedelta(seconds=0.1),
                 "max_backoff": dt.timedelta(seconds=2),

@@ -57,9 +57,9 @@ class Proxy:
     """Hands requests on to the server at `target`; `fault` says what goes wrong meanwhile.
 
     None; `down`: no answer, the request is not handed on; `error`: 500; `slow`: answers come after
-    `delay_seconds`; `half`: the body ends in its middle; `lost`: done, and never answered. With
-    `times` so many requests suffer it, or with `every` one of so many. `seen` has method and path
-    of every request.
+    `delay_seconds`; `half`: the body ends in its middle; `lost`: done, and never answered;
+    `if-match`, `if-none-match`: that condition is not handed on. With `times` so many requests
+    suffer it, or with `every` one of so many. `seen` has method and path of every request.
     """
 
     def __init__(self, target: int) -> None:
@@ -123,7 +123,8 @@ class Proxy:
         try:
             # One after the other, as moto looks at a PUT's condition some time before it puts.
             with self._turn:
-                connection.request(handler.command, handler.path, body, dict(handler.headers))
+                headers = {n: v for n, v in handler.headers.items() if n.lower() != fault}
+                connection.request(handler.command, handler.path, body, headers)
                 answer = connection.getresponse()
                 content = answer.read()
         finally:

@@ -122,7 +122,7 @@ class Dashboard:
 
     async def index(self, request: web.Request) -> web.Response:
         if self.studies.single:
-            raise web.HTTPFound(f"study/{quote(self.studies.names()[0])}/")
+            raise web.HTTPFound(f"study/{quote(self.studies.root.name)}/")
         found = await self.studies.all()
 
         def values() -> dict[str, Any]:
@@ -231,7 +231,7 @@ class Dashboard:
         return web.Response(body=body, headers={"Content-Type": METRICS_TYPE})
 
     async def _watched(self, request: web.Request) -> WatchedStudy:
-        reader = self.studies.reader(request.match_info["study"])
+        reader = await self.studies.reader(request.match_info["study"])
         if reader is None:
             raise web.HTTPNotFound(text="no such study here\n")
         return await reader.current()

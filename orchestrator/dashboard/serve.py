@@ -17,6 +17,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from orchestrator.dashboard.app import make_app
 from orchestrator.dashboard.guard import token_of
 from orchestrator.errors import InputError
+from results import objects
 from results.files import Location
 
 logger = logging.getLogger(__name__)
@@ -48,7 +49,10 @@ async def serve(root: Location, host: str, port: int, ready: Callable[[str], Non
         ready(address(runner))
         await stopped.wait()
     finally:
+        objects.hurry(0.0)  # what threads still read nobody sees, and the process waits for them
         await runner.cleanup()
+        await asyncio.get_running_loop().shutdown_default_executor()
+        objects.hurry(None)
 
 
 def _ours(record: logging.LogRecord) -> bool:

@@ -51,27 +51,36 @@ class Studies:
         self.root = root
         self.single = StudyFolder(root).manifest.exists()
         self._readers: dict[str, Reader] = {}
+        self._listing: asyncio.Task[list[StudyFolder]] | None = None
 
-    def names(self) -> list[str]:
-        """By name. Studies may come while we watch."""
+    async def names(self) -> list[str]:
+        """By name. Studies may come while we watch. One listing, in a thread, for all who ask.
+
+        OSError.
+        """
         if self.single:
             return [self.root.name]
-        return [folder.name for folder in studies_in(self.root)]
+        if self._listing is None or self._listing.done():
+            self._listing = asyncio.create_task(asyncio.to_thread(studies_in, self.root))
+        return [folder.name for folder in await asyncio.shield(self._listing)]
 
-    def reader(self, name: str) -> Reader | None:
-        """None for what is no name of a study here, whatever path it may spell."""
+    async def reader(self, name: str) -> Reader | None:
+        """None for what is no name of a study here, whatever path it may spell. OSError."""
         if name not in self._readers:
-            if name not in self.names():
+            if name not in await self.names():
                 return None
             root = self.root if self.single else self.root / name
-            self._readers[name] = Reader(StudyFolder(root))
+            self._readers.setdefault(name, Reader(StudyFolder(root)))
         return self._readers[name]
 
     async def all(self) -> dict[str, WatchedStudy]:
-        """Every study, read one after the other the first time, so that memory stays low."""
+        """Every study, read one after the other the first time, so that memory stays low.
+
+        OSError.
+        """
         found = {}
-        for name in self.names():
-            reader = self.reader(name)
+        for name in await self.names():
+            reader = await self.reader(name)
             if reader is not None:
                 found[name] = await reader.current()
         return found

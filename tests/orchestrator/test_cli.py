@@ -198,6 +198,11 @@ def test_bad_input_is_one_line_exit_2_and_nothing_written(
     assert "missing.npz" in one_line(latentgrid("score", tmp_path / "missing.npz"))
     submitted = latentgrid("submit", good, "--address", "http://localhost:1", "--out", "runs")
     assert "absolute path" in one_line(submitted)
+    for address in ("", "head", "os://x"):
+        submitted = latentgrid("submit", good, "--address", address, "--out", "/runs")
+        assert "valid: http://HEAD:8265" in one_line(submitted)
+    submitted = latentgrid("submit", good, "--address", "http://head:99999", "--out", "/runs")
+    assert "http://head:99999" in one_line(submitted)
 
 
 def test_damaged_and_newer_studies_are_refused_by_file_and_left_alone(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from pathlib import Path
@@ -88,6 +89,17 @@ def test_a_place_that_is_none_is_one_clear_line(
     assert ended.returncode == 2 and said in line
 
 
+def test_a_store_that_could_not_keep_two_drivers_apart_is_one_clear_line(
+    tiny_grid: Any, tmp_path: Path, out: ObjectPath, proxy: Proxy, latentgrid: Any
+) -> None:
+    tiny_grid()
+    proxy.suffer("if-none-match")
+    ended = latentgrid("run", tmp_path / "tiny.yaml", "--out", str(out), "--local")
+    [line] = ended.stderr.strip().splitlines()
+    assert ended.returncode == 2 and f"--out {out}: cannot be written (the store ignores" in line
+    assert out.below() == []
+
+
 @pytest.mark.parametrize(
     "fault", [f if f in QUICK else pytest.param(f, marks=pytest.mark.slow) for f in FAULTS]
 )
@@ -129,6 +141,38 @@ def test_a_store_that_is_away_for_30_seconds_costs_time_and_no_attempt(
     run(grid, tmp_path / "disk")
     same(out / "tiny", tmp_path / "disk" / "tiny")
     assert set(load(out / "tiny").attempts["outcome"]) == {"completed"}
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+@pytest.mark.parametrize("fault", ["down", "error"])
+@pytest.mark.parametrize("options", [["--local"], []])
+def test_a_driver_whose_store_is_away_ends_within_a_grace_time_of_30_seconds(
+    tiny_grid: Any,
+    tmp_path: Path,
+    out: ObjectPath,
+    proxy: Proxy,
+    run: Any,
+    same: Any,
+    fault: str,
+    options: list[str],
+) -> None:
+    grid = tiny_grid(steps=600, every=150)
+    first = start(tmp_path / "tiny.yaml", str(out), *options)
+    wait_for(lambda: files.names(StudyFolder(out / "tiny").rows_dir("curves")))
+    proxy.suffer(fault)
+    time.sleep(3)  # every thread of it waits for the store by now
+    signalled = time.monotonic()
+    first.send_signal(signal.SIGTERM)
+    code, text = finish(first)
+    assert code == 130 and "to go on: latentgrid run" in text, text
+    assert time.monotonic() - signalled < 25
+    proxy.suffer(None)
+    code, text = finish(start(tmp_path / "tiny.yaml", str(out)))
+    assert code == 0, text
+    run(grid, tmp_path / "disk")
+    same(out / "tiny", tmp_path / "disk" / "tiny")
+    assert not folders_left(out / "tiny") & WORK_FILES
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cloudpickle
@@ -452,3 +453,25 @@ def test_spare_cpus_are_counted_node_by_node() -> None:
     assert placement_of(trial, [{"CPU": 2.0}, {"CPU": 2.0}]) == (2, 0)
     assert placement_of(trial, [{"CPU": 4.0}]) == (2, 1)
     assert placement_of([Resources(cpus=1, gpus=0.5)], [{"CPU": 8.0, "GPU": 1.0}]) == (2, 6)
+
+
+def test_nodes_that_join_give_room_from_the_next_wave_on(
+    tiny_grid: Any, tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waves: list[tuple[int, str]] = []
+    resized: list[tuple[int, float]] = []
+    remote = SimpleNamespace(remote=lambda *size: resized.append(size))
+
+    def wave(session: Session, *_: Any, places: int, admit: Any) -> None:
+        waves.append((places, os.environ["TUNE_MAX_PENDING_TRIALS_PG"]))
+        admit.__self__.actor = SimpleNamespace(resize=remote)
+        if len(waves) == 3:
+            admit.__self__.actor = None
+            session.stop("enough")
+
+    have = iter([[{"CPU": 2.0}], [{"CPU": 2.0}, {"CPU": 8.0}], [{"CPU": 2.0}, {"CPU": 8.0}]])
+    monkeypatch.setattr(sweep, "nodes", lambda: next(have))
+    monkeypatch.setattr(sweep, "_run_wave", wave)
+    run(tiny_grid(), tmp_path, fast_sweep)
+    assert waves == [(2, "2"), (10, "10"), (10, "10")]
+    assert resized == [(5, 0.0)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def test_stores_that_tell_of_absent_objects_are_as_those_that_do_not(
 ) -> None:
     """Google's and Azure's do, as a folder does."""
     store = LocalStore(tmp_path)
-    monkeypatch.setattr(objects, "_store", lambda root, retry_seconds=None: store)
+    monkeypatch.setattr(objects, "_store", lambda *settings: store)
     place = ObjectPath("gs://bucket", "runs")
     there, absent, also = place / "a", place / "b", place / "c"
     there.create(b"")
@@ -184,6 +185,41 @@ def test_what_the_network_does_to_a_few_requests_is_tried_again(
     assert (place / "a").read_bytes() == b"second"
 
 
+@pytest.mark.parametrize("fault", ["down", "lost", None])
+def test_a_place_that_can_be_written_costs_four_requests_and_keeps_nothing(
+    place: ObjectPath, proxy: Proxy, fault: str | None
+) -> None:
+    proxy.suffer(fault, times=1)
+    files.check_writable(place)
+    assert [method for method, _ in proxy.seen[-4:]] == ["PUT", "PUT", "PUT", "POST"]
+    assert len(proxy.seen) == 4 + (fault is not None) and place.below() == []
+
+
+@pytest.mark.parametrize("header", ["If-None-Match", "If-Match"])
+def test_a_store_that_ignores_conditions_is_refused(
+    place: ObjectPath, proxy: Proxy, header: str
+) -> None:
+    proxy.suffer(header.lower())
+    with pytest.raises(OSError, match=f"the store ignores {header}, which keeps two runs"):
+        files.check_writable(place)
+    assert place.below() == []
+
+
+def test_a_large_object_may_take_longer_than_an_answer(
+    place: ObjectPath, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client counts from the first byte that it sends."""
+    monkeypatch.setattr(objects, "ANSWER_SECONDS", 1)
+    monkeypatch.setattr(objects, "RETRY_SECONDS", 0.0)
+    objects._store.cache_clear()
+    proxy.delay_seconds = 2
+    proxy.suffer("slow")
+    (place / "large").create(bytes(4 * 2**20))
+    assert len(proxy.seen) == 1
+    with pytest.raises(OSError):
+        (place / "small").read_bytes()
+
+
 def test_a_claim_whose_answer_was_lost_is_ones_own(folder: StudyFolder, proxy: Proxy) -> None:
     newest = lease.newest_epoch(folder)
     proxy.suffer("lost", times=1)
@@ -204,6 +240,35 @@ def test_a_store_that_stays_away_is_an_error_of_one_line(
     with pytest.raises(OSError, match="500") as raised:
         files.atomic_write(place / "a", b"data")
     assert "\n" not in str(raised.value) and str(place / "a") in str(raised.value)
+
+
+@pytest.mark.parametrize("fault", ["down", "error"])
+def test_a_process_that_is_to_end_gives_up_soon_on_a_store_that_is_away(
+    place: ObjectPath, proxy: Proxy, fault: str
+) -> None:
+    proxy.suffer(fault)
+    ended: list[float] = []
+
+    def write() -> None:
+        with pytest.raises(OSError):
+            files.atomic_write(place / "a", b"data")
+        ended.append(time.monotonic())
+
+    waiting = threading.Thread(target=write)
+    waiting.start()
+    time.sleep(0.2)
+    try:
+        objects.hurry(0.0)
+        told = time.monotonic()
+        waiting.join()
+        assert ended[0] - told < objects.TRY_SECONDS + 3
+        write()  # without another try
+        assert ended[1] - ended[0] < 1
+        proxy.suffer(None)
+        files.atomic_write(place / "a", b"data")
+        assert (place / "a").read_bytes() == b"data"
+    finally:
+        objects.hurry(None)
 
 
 def test_two_drivers_of_one_study_and_the_elder_stops(folder: StudyFolder) -> None:

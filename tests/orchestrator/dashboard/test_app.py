@@ -197,6 +197,32 @@ def test_many_viewers_share_one_refresh(five: Any, monkeypatch: pytest.MonkeyPat
     assert read == 1 and most == 1  # all of that is within two seconds
 
 
+def test_a_folder_that_takes_long_to_list_is_listed_once_and_holds_up_nothing_else(
+    five: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed, there, real = 0, threading.Event(), watching.studies_in
+
+    def slow(root: Path) -> list[StudyFolder]:
+        nonlocal listed
+        listed += 1
+        assert there.wait(60)
+        return real(root)
+
+    monkeypatch.setattr(watching, "studies_in", slow)
+
+    async def crowd() -> None:
+        async with TestClient(TestServer(make_app(five.folder.out))) as client:
+            waiting = [asyncio.ensure_future(client.get(p)) for p in ("/", "/metrics", STUDY)]
+            looks = await asyncio.wait_for(client.get("/static/dashboard.css"), 30)
+            await asyncio.sleep(0.2)
+            assert looks.status == 200 and not any(page.done() for page in waiting)
+            assert listed == 1
+            there.set()
+            assert {answer.status for answer in await asyncio.gather(*waiting)} == {200}
+
+    asyncio.run(crowd())
+
+
 def test_text_of_a_study_is_never_markup(five: Any, ask: Any) -> None:
     ids = five.ids
     study, failed, running = ask(
