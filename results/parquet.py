@@ -53,7 +53,6 @@ def open_table(folder: StudyFolder, table: str) -> Iterator[pq.ParquetFile | Non
             return
         try:
             footer = pq.read_metadata(file)
-            _check_size(path, footer)
             there = {footer.schema.column(c).path for c in range(footer.num_columns)}
             parquet = pq.ParquetFile(
                 file,
@@ -61,6 +60,8 @@ def open_table(folder: StudyFolder, table: str) -> Iterator[pq.ParquetFile | Non
                 read_dictionary=sorted(there & _TEXTS[table]),
                 page_checksum_verification=True,
             )
+            _check_columns(parquet)
+            _check_size(path, footer)
             _check(path, table, parquet.schema_arrow)
             yield parquet
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
@@ -115,6 +116,14 @@ def _unpacked(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
             f"column {name!r}: texts of {size:,} bytes; valid: at most {MOST_TEXT_BYTES:,}"
         )
     return column.cast(column.type.value_type)
+
+
+def _check_columns(parquet: pq.ParquetFile) -> None:
+    """Reads a row of each group. Of a damaged column this raises; to ask the footer for the column,
+    as below, would end the process, since pyarrow (26) lets an exception of C++ through.
+    """
+    for group in range(parquet.num_row_groups):
+        next(parquet.iter_batches(batch_size=1, row_groups=[group], use_threads=False), None)
 
 
 def _check_size(path: Location, footer: pq.FileMetaData) -> None:
