@@ -201,6 +201,7 @@ def weight_gradient(
 
 
 CHANNELS_ADDED = 4
+"""Of a bias in a block of `_add_up`: their sums are thousands of rows, so that few are many."""
 
 
 class Tiles(NamedTuple):
