@@ -329,9 +329,8 @@ def test_damaged_images_are_one_line_before_anything_starts(
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_preparation_and_leaves_nothing(tmp_path: Path, number: int) -> None:
     command = [sys.executable, "-m", "orchestrator", "data", "prepare", "song7", "--local"]
-    process = subprocess.Popen(
-        [*command, "--data-dir", str(tmp_path)], cwd=ROOT, stderr=subprocess.PIPE, text=True
-    )
+    command += ["--set", "images=60000", "--data-dir", str(tmp_path)]  # the published take 12 GB
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     folder = tmp_path / "prepared"
     deadline = time.monotonic() + 60
     while not list(folder.glob(".song7*.[0-9]*/images.npy")) and time.monotonic() < deadline:
@@ -341,7 +340,7 @@ def test_a_signal_ends_a_preparation_and_leaves_nothing(tmp_path: Path, number: 
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "interrupted; nothing half made was kept" in said
-    assert [path.name for path in folder.iterdir()] == [".song7-1000000-hue.lock"]
+    assert [path.name for path in folder.iterdir()] == [".song7-60000-hue.lock"]
 
 
 def test_a_signal_that_a_callback_swallowed_ends_the_work_after_its_part() -> None:
