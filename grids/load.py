@@ -128,30 +128,31 @@ def _check_metrics(
             f"{of_cells[0]} compares trials that differ by their seed alone, and no two of these "
             "do; valid: two seeds, or more",
         )
-    for trial in trials if evaluate.metrics else ():
-        assert isinstance(trial, Trial)
-        valid = metrics_of(trial.dataset)
+    if not evaluate.metrics:
+        return
+    trained = [trial for trial in trials if isinstance(trial, Trial)]
+    for dataset, framework in dict.fromkeys((t.dataset, t.framework) for t in trained):
+        valid = metrics_of(dataset)
         for metric in evaluate.metrics:
             if metric not in valid:
                 raise DocumentError(
                     blocks["evaluate"].value["metrics"].at,
                     f"{metric} is of codes of a {' or of '.join(METRICS[metric])}, and "
-                    f"{trial.dataset.name} has none; valid: {', '.join(valid)}",
+                    f"{dataset.name} has none; valid: {', '.join(valid)}",
                 )
         codes = {shape for metric in evaluate.metrics for shape in METRICS[metric]}
         sampled = "sampled" in evaluate.representations and codes & {TABLE, VOTES}
-        if trial.framework.posterior:
+        if framework.posterior:
             continue
         if sampled:
             raise DocumentError(
                 blocks["evaluate"].value["representations"].at,
-                f"sampled codes are of a posterior, and {trial.framework.name} has none; "
-                "valid: [mean]",
+                f"sampled codes are of a posterior, and {framework.name} has none; valid: [mean]",
             )
         for metric in set(OF_A_POSTERIOR) & set(evaluate.metrics):
             raise DocumentError(
                 blocks["evaluate"].value["metrics"].at,
-                f"{metric} is of a posterior, and {trial.framework.name} has none; valid: "
+                f"{metric} is of a posterior, and {framework.name} has none; valid: "
                 f"{', '.join(name for name in valid if name not in OF_A_POSTERIOR)}",
             )
 

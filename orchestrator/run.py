@@ -17,7 +17,7 @@ from orchestrator.errors import Exit, InputError, first_line
 from orchestrator.session import Session, study_session
 from orchestrator.show import progress_line, results_view, status_view
 from orchestrator.signals import Signals
-from orchestrator.status import read_status, status_of
+from orchestrator.status import read_status, status_of, with_fractions
 from orchestrator.terminal import Terminal
 from orchestrator.tries import last_line
 from results import files
@@ -121,7 +121,7 @@ def _progress(console: Terminal) -> Iterator[Callable[[Session], None]]:
         with Live(console=console, auto_refresh=False, transient=True) as live:
 
             def redraw(session: Session) -> None:
-                frames = session.frames()
+                frames = with_fractions(session.frames())
                 status = status_of(session.grid, frames, session.folder.checkpoint_steps())
                 live.update(status_view(status, frames), refresh=True)
 
@@ -133,8 +133,9 @@ def _progress(console: Terminal) -> Iterator[Callable[[Session], None]]:
         nonlocal last
         if time.monotonic() - last >= LINE_SECONDS:
             last = time.monotonic()
-            checkpoints = session.folder.checkpoint_steps()
-            console.print(progress_line(status_of(session.grid, session.frames(), checkpoints)))
+            frames = with_fractions(session.frames())
+            status = status_of(session.grid, frames, session.folder.checkpoint_steps())
+            console.print(progress_line(status))
 
     yield line
 

@@ -20,7 +20,7 @@ from orchestrator.plan import Plan
 from orchestrator.status import MOST_COLUMNS, Status, score_summary
 from results.distances import read_distances
 from results.files import Location
-from results.hours import account, by_stage
+from results.hours import by_stage
 from results.published.michlo2023 import FACTOR_IMPORTANCE
 from results.store import StudyFolder
 from results.tables import Frames
@@ -108,15 +108,18 @@ def status_view(status: Status, frames: Frames) -> RenderableType:
 
 
 def results_view(grid: Grid, frames: Frames, root: Location) -> RenderableType:
-    """Scores by swept parameter with error bars over seeds, or distances; and hours by stage."""
+    """Scores by swept parameter with error bars over seeds, or distances; and hours by stage.
+
+    The frames are status.with_fractions.
+    """
     if isinstance(grid.trials[0], Measurement):
         measured = [
             distances_table(trial, read_distances(root, trial.trial_id))
             for trial in grid.trials[:SHOWN_MEASUREMENTS]
             if StudyFolder(root).distances(trial.trial_id).exists()
         ]
-        return Group(*measured, "", hours_table(frames))
-    return Group(scores_table(score_summary(grid, frames)), "", hours_table(frames))
+        return Group(*measured, "", hours_table(frames.attempts))
+    return Group(scores_table(score_summary(grid, frames)), "", hours_table(frames.attempts))
 
 
 def distances_table(measurement: Trial | Measurement, distances: pd.DataFrame) -> RenderableType:
@@ -191,9 +194,9 @@ def in_words(parameters: Mapping[str, Any]) -> str:
     return ", ".join(words)
 
 
-def hours_table(frames: Frames) -> Table:
+def hours_table(accounted: pd.DataFrame) -> Table:
     """Allocated hours by stage: GPU hours where any were allocated."""
-    hours = by_stage(account(frames.attempts, frames.trials, frames.scores))
+    hours = by_stage(accounted)
     kinds = ["gpu", "cpu"] if hours["total_gpu_hours"].sum() > 0 else ["cpu"]
     parts = ["useful", "wasted", "total"]
     if hours["in_progress_cpu_hours"].sum() > 0:

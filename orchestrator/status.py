@@ -73,36 +73,35 @@ class Status:
 
 
 def read_status(root: Location) -> tuple[Status, Grid, Frames]:
-    """The frames have what is shown of a study.
+    """The frames have what is shown of a study, attempts `with_fractions`.
 
     Raises GridError or SchemaError where the folder is no study that this version can read.
     """
     grid = StudyFolder(root).grid()
     columns = {**COLUMNS, "scores": [*COLUMNS["scores"], "score", "value"]}
-    frames = load(root, with_curves=False, columns=columns)
+    frames = with_fractions(load(root, with_curves=False, columns=columns))
     return status_of(grid, frames, StudyFolder(root).checkpoint_steps()), grid, frames
 
 
-def status_of(
-    grid: Grid,
-    frames: Frames,
-    checkpoints: Mapping[str, int],
-    accounted: pd.DataFrame | None = None,
-) -> Status:
+def with_fractions(frames: Frames) -> Frames:
+    """Frames whose attempts say which part of them led to rows: results.hours.account."""
+    return frames._replace(attempts=account(frames.attempts, frames.trials, frames.scores))
+
+
+def status_of(grid: Grid, frames: Frames, checkpoints: Mapping[str, int]) -> Status:
     """Of the trials of the grid; rows of trials that an earlier version of it had do not count.
 
-    `checkpoints` gives the steps that trials without a row have kept, `accounted` what
-    results.hours.account says of the attempts, where it is known already.
+    The frames are `with_fractions`; `checkpoints` gives the steps that trials without a row have
+    kept.
     """
-    if accounted is None:
-        accounted = account(frames.attempts, frames.trials, frames.scores)
     steps = {trial.trial_id: trial.steps for trial in grid.trials}
-    trials = frames.trials[frames.trials["trial_id"].isin(list(steps))]
+    # Series.map takes a tenth of the time of isin, which makes an Arrow scalar of each id.
+    trials = frames.trials[frames.trials["trial_id"].map(steps).notna()]
     counts = trials["status"].value_counts()
     finished = trials[trials["status"].isin(["completed", "diverged"])]
     attempts = frames.attempts
     training = attempts[(attempts["outcome"] == "running") & (attempts["kind"] == "trial")]
-    training = training[training["trial_id"].isin(list(steps))]
+    training = training[training["trial_id"].map(steps).notna()]
     running = [
         RunningTrial(row["trial_id"], row["steps_done"], steps[row["trial_id"]], row["device"])
         for row in training.to_dict("records")
@@ -115,7 +114,8 @@ def status_of(
     reached = {**checkpoints, **reached, **{t: steps[t] for t in finished["trial_id"]}}
     done = sum(reached.get(trial_id, 0) for trial_id in steps)
     left = sum(steps.values()) - done
-    to_score = set(steps) - set(trials[trials["status"] == "diverged"]["trial_id"])
+    diverged = trials[trials["status"] == "diverged"]["trial_id"]
+    to_score = set(steps) - set(diverged)
     final = frames.scores[frames.scores["step"] == frames.scores["trial_id"].map(steps)]
     of_a_trial = final_scores(wanted_scores("", 1, 1, grid.evaluate), grid.evaluate)
     of_cells = [
@@ -125,11 +125,11 @@ def status_of(
     wanted = len(to_score) * len(of_a_trial) + sum(map(len, of_cells))
     # Of an adopted trial there may be others, such as those of sampled codes.
     what = SCORE_KEY_COLUMNS[2:]
-    asked = final[final["trial_id"].isin(list(to_score))].merge(
+    asked = final[~final["trial_id"].isin(diverged)].merge(
         pd.DataFrame({key[2:] for key in of_a_trial.union(*of_cells)}, columns=list(what))
     )
     keys = ["trial_id", "representation", "metric"]
-    hours = by_stage(accounted)
+    hours = by_stage(attempts)
     return Status(
         study=grid.study,
         trials=len(steps),

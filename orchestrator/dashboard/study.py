@@ -15,9 +15,8 @@ from orchestrator.dashboard.cells import Cells, ScoreChoice, cells_of, score_cho
 from orchestrator.dashboard.driver import Driver, DriverWatch
 from orchestrator.dashboard.unread import unread_line
 from orchestrator.errors import first_line
-from orchestrator.status import COLUMNS, Status, status_of
+from orchestrator.status import COLUMNS, Status, status_of, with_fractions
 from results.files import identity
-from results.hours import account
 from results.lease import LeaseHeld
 from results.schema import SCHEMAS, SchemaError
 from results.store import StudyFolder
@@ -88,14 +87,15 @@ class WatchedStudy:
         if inputs == self._inputs:
             return problem
         trials, scores, attempts = tables
-        frames = Frames(
-            trials=trials.select(COLUMNS["trials"]).to_pandas(),
-            curves=SCHEMAS["curves"].empty_table().to_pandas(),
-            scores=scores.select(COLUMNS["scores"]).to_pandas(),
-            attempts=attempts.to_pandas(),
+        frames = with_fractions(
+            Frames(
+                trials=trials.select(COLUMNS["trials"]).to_pandas(),
+                curves=SCHEMAS["curves"].empty_table().to_pandas(),
+                scores=scores.select(COLUMNS["scores"]).to_pandas(),
+                attempts=attempts.to_pandas(),
+            )
         )
-        accounted = account(frames.attempts, frames.trials, frames.scores)
-        status = status_of(grid, frames, checkpoints, accounted)
+        status = status_of(grid, frames, checkpoints)
         outcomes = dict(zip(frames.trials["trial_id"], frames.trials["status"], strict=True))
         failed = frames.trials[frames.trials["status"] == "failed"]
         self._number += 1
@@ -110,7 +110,7 @@ class WatchedStudy:
             trials=trials,
             scores=scores,
             attempts=attempts,
-            accounted=accounted,
+            accounted=frames.attempts,
             errors=dict(zip(failed["trial_id"], failed["error"].fillna(""), strict=True)),
             problem=problem,
         )

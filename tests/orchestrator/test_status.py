@@ -11,7 +11,7 @@ from rich.console import Console
 
 from grids.load import Grid, load_grid
 from orchestrator.show import in_words, scores_table
-from orchestrator.status import score_summary, status_of
+from orchestrator.status import score_summary, status_of, with_fractions
 from results.analysis.swept import swept_parameters
 from results.schema import SCHEMAS
 from results.tables import Frames
@@ -147,6 +147,6 @@ def test_the_time_left_counts_what_trials_take_beside_training(tmp_path: Path) -
         attempts=pd.DataFrame(rows).reindex(columns=frames.attempts.columns),
         trials=pd.DataFrame([row]).reindex(columns=frames.trials.columns),
     )
-    found = status_of(grid, frames, {})
+    found = status_of(grid, with_fractions(frames), {})
     # 33 of 45 steps at half a step a second; 100 seconds beside them for each of four trials.
     assert found.eta_hours == pytest.approx((33 / 0.5 + 4 * 100) / 3600)
