@@ -1,7 +1,7 @@
-"""What a grid file may name, as lists: for the terminal, for programs and for the README.
+"""What a grid file may name, as lists: for the terminal, for programs and for docs/catalogue.md.
 
 All of it is read from the declarations in `grids`. `python -m orchestrator.catalogue` rewrites the
-tables of README.md, each between its two marker comments.
+tables of that page, each between its two marker comments.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from metrics.registry import METRICS, SHAPES, function_of
 from orchestrator.errors import InputError
 
 MOST_LATENTS = int(declared_fields(Trial)["latents"].valid.at_most or 0)
-README = Path(__file__).resolve().parents[1] / "README.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "catalogue.md"
 
 BLOCKS: Mapping[type, str] = {
     Trial: "trial",
@@ -263,7 +263,7 @@ def most_latents(row: Row) -> str:
 
 
 def markdown(what: str) -> str:
-    """A list as a table of the README: a line an entry."""
+    """A list as a table of Markdown: a line an entry."""
     takes = "has, by default" if what == "datasets" else "takes, with defaults"
     lines = [f"| name | what it is | {takes} | source |", "|---|---|---|---|"]
     for row in listed(what):
@@ -282,13 +282,13 @@ def _in_short(parameter: Row) -> str:
 
 
 def with_tables(text: str) -> str:
-    """The text of the README with its tables as they are now. Raises ValueError without markers."""
+    """The text of the page with its tables as they are now. Raises ValueError without markers."""
     for what in (*LISTS, "metrics"):
         start, end = f"<!-- {what} -->", f"<!-- /{what} -->"
         before, found, rest = text.partition(start)
         _, found_end, after = rest.partition(end)
         if not found or not found_end:
-            raise ValueError(f"{README.name} has no {start} and {end}")
+            raise ValueError(f"{PAGE.name} has no {start} and {end}")
         text = f"{before}{start}\n{markdown(what)}\n{end}{after}"
     return text
 
@@ -308,4 +308,4 @@ def spelled(value: Any) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(with_tables(README.read_text(encoding="utf-8")), encoding="utf-8")
+    PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

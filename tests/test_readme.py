@@ -9,11 +9,13 @@ import pytest
 
 from grids import parts
 from grids.load import load_grid
+from grids.metrics import METRICS
 from results.schema import SCHEMAS
 from results.store import StudyFolder
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
+HEADING = re.compile(r"^#+ (.*)$", flags=re.MULTILINE)
 
 
 def test_the_example_grid_is_read_and_has_the_trials_that_its_comments_say(tmp_path: Path) -> None:
@@ -35,6 +37,7 @@ def test_the_example_grid_is_read_and_has_the_trials_that_its_comments_say(tmp_p
         ("model", parts.MODELS),
         ("reconstruction", parts.RECONSTRUCTIONS),
         ("optimizer", parts.OPTIMIZERS),
+        ("metric", METRICS),
     ],
 )
 def test_the_table_of_names_has_every_choice(kind: str, names: list[str]) -> None:
@@ -53,11 +56,13 @@ def test_the_columns_that_the_readme_names_exist(table: str) -> None:
     assert set(named) <= known
 
 
-def test_links_and_pictures_of_the_readme_exist() -> None:
-    links = re.findall(r"\]\(([^)#]+)\)", README)
+def test_links_and_pictures_of_the_readme_lead_somewhere() -> None:
+    places = [heading.lower().replace(" ", "-") for heading in HEADING.findall(README)]
+    links = re.findall(r"\]\(([^)#]*)#?([^)]*)\)", README)
     assert links
-    for link in links:
+    for link, place in links:
         assert link.startswith("https://") or (ROOT / link).exists(), link
+        assert not place or place in places, place
 
 
 def test_the_files_of_a_study_are_named_as_in_the_readme(tmp_path: Path) -> None:

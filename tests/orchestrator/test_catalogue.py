@@ -1,4 +1,4 @@
-"""The lists of what a grid may name: complete, within 80 columns, and as the README has them."""
+"""The lists of what a grid may name: complete, within 80 columns, and as the page has them."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from orchestrator.catalogue import LISTS, listed, markdown, spelled, with_tables
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "catalogue.md").read_text(encoding="utf-8")
 MEANINGS_FROM = 35  # the column where the meanings of parameters stand
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -127,11 +128,11 @@ def test_what_each_has_or_takes_is_said(latentgrid: Command) -> None:
         assert said in shown
 
 
-def test_the_tables_of_the_readme_are_what_is_declared_now(what: str) -> None:
-    assert with_tables(README) == README, "stale: python -m orchestrator.catalogue"
+def test_the_tables_of_the_page_are_what_is_declared_now(what: str) -> None:
+    assert with_tables(PAGE) == PAGE, "stale: python -m orchestrator.catalogue"
     rows = markdown(what).splitlines()[2:]
     for row, part in zip(rows, LISTS[what].values(), strict=True):
-        assert row in README.splitlines()
+        assert row in PAGE.splitlines()
         name, source = name_of(what, part), getattr(part, "source", "")
         assert row.startswith(f"| `{name}` | ") and row.endswith(f" | {source} |")
         assert row.count("|") == 5
@@ -142,9 +143,9 @@ def test_the_tables_of_the_readme_are_what_is_declared_now(what: str) -> None:
 
 def test_a_stale_table_is_renewed_and_a_missing_one_named() -> None:
     name = next(iter(LISTS["models"]))
-    assert with_tables(README.replace(f"| `{name}` | ", "| `old` | ")) == README
+    assert with_tables(PAGE.replace(f"| `{name}` | ", "| `old` | ")) == PAGE
     with pytest.raises(ValueError, match="has no <!-- models --> and <!-- /models -->"):
-        with_tables(README.replace("<!-- /models -->", ""))
+        with_tables(PAGE.replace("<!-- /models -->", ""))
 
 
 def test_help_has_an_example_and_the_readme_the_command(latentgrid: Command, what: str) -> None:
@@ -174,7 +175,7 @@ def test_every_metric_is_listed_with_what_it_takes_and_where_it_is_from(
         text = unwrapped(lines)
         assert metric.summary in text and f"Source: {metric.citation}." in text
         assert f"Scores: {', '.join(metric.scores)}." in text
-        assert f"| `{name}` | {metric.summary} | " in README
+        assert f"| `{name}` | {metric.summary} | " in PAGE
     assert "Takes a code table or votes; 0 to 1, higher is better; below 1 s." in unwrapped(
         shown.splitlines()
     )
