@@ -43,6 +43,8 @@ MAX_REWRITES = 5
 MOST_DELETED = 1000
 STALE = {"e_tag": '"00000000000000000000000000000000"', "version": "1"}
 """The identity of no object."""
+ROLE = re.compile("/latest/api/token|/computeMetadata/v1|/metadata/identity/")
+"""Of a cloud's service on its machines, which is asked where the environment has no key."""
 
 _give_up_at = math.inf
 
@@ -274,7 +276,14 @@ def _only_if(known: Identity | None) -> Any:
 
 def _one_line(error: Exception) -> str:
     """What the store said, without its page of XML and the debugging text around it."""
-    said = str(error).partition("\n")[0]
+    text = str(error)
+    if ROLE.search(text):
+        return (
+            "no credentials; valid: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (gs://, az://: "
+            "their own) in the environment, or a role of the machine"
+        )
+    of_the_page = re.search("<Message>([^<]+)", text)
+    said = of_the_page[1] if of_the_page else text.partition("\n")[0]
     return " ".join(said.split())[:300]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -76,7 +77,7 @@ def test_the_commands_take_a_url(
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("s3://no-such-bucket-of-ours/runs", "no-such-bucket-of-ours"),
+        ("s3://no-such-bucket-of-ours/runs", "The specified bucket does not exist"),
         ("s3://b/../x", "valid: names"),
     ],
 )
@@ -87,6 +88,17 @@ def test_a_place_that_is_none_is_one_clear_line(
     ended = latentgrid("run", tmp_path / "tiny.yaml", "--out", url, "--local")
     [line] = ended.stderr.strip().splitlines()
     assert ended.returncode == 2 and said in line
+
+
+def test_missing_credentials_are_one_clear_line(
+    bucket: str, latentgrid: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_METADATA_ENDPOINT", f"{os.environ['AWS_ENDPOINT_URL']}/no-role")
+    ended = latentgrid("status", f"{bucket}/runs/tiny")
+    [line] = ended.stderr.strip().splitlines()
+    assert ended.returncode == 2 and "no credentials; valid: AWS_ACCESS_KEY_ID and" in line
 
 
 def test_a_store_that_could_not_keep_two_drivers_apart_is_one_clear_line(
