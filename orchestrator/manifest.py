@@ -68,13 +68,19 @@ def constraints(folder: StudyFolder) -> str:
     runs = _runs(folder)
     try:
         last = runs[-1]
-        lines = [f"{name}=={version}" for name, version in _installed(last)]
+        lines = [_constraint(name, version) for name, version in _installed(last)]
         code, python = last["code_version"], last["versions"]["python"]
         where = last["environment"]["platform"]
     except (LookupError, TypeError, AttributeError):
         raise SchemaError(f"{folder.manifest}: does not say what was installed") from None
     head = f"# study {folder.name}: latentgrid {code}, Python {python}, {where}"
     return "\n".join([one_line(head), *lines, ""])
+
+
+def _constraint(name: str, version: str) -> str:
+    """The public version: a local build, such as 2.13.0+cpu, is not on every index."""
+    public, _, local = version.partition("+")
+    return f"{name}=={public}" + (f"  # it was {version}" if local else "")
 
 
 def _installed(run: dict[str, Any]) -> list[tuple[str, str]]:
