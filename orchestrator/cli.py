@@ -176,7 +176,7 @@ def submit(
     RAY_AUTH_TOKEN_PATH, ~/.ray/auth_token.
     """
     token = offer_token()
-    from orchestrator.submit import JobRunning, TokenRefused, follow
+    from orchestrator.submit import JobRunning, TokenRefused, follow, rays_own
     from orchestrator.submit import submit as submit_job
 
     grid = load_grid(grid_file)
@@ -196,7 +196,8 @@ def submit(
         client, job = submit_job(grid, address, out, data_dir, token)
     except (JobRunning, TokenRefused, OSError, RuntimeError) as error:
         raise InputError(first_line(error)) from None
-    _say(f"submitted {job}; Ctrl-C detaches, and `ray job logs -f {job}` follows again")
+    again = rays_own("logs -f", job, address, token)
+    _say(f"submitted {job}; Ctrl-C detaches, and `{again}` follows again")
     try:
         succeeded = asyncio.run(follow(client, job))
     except KeyboardInterrupt:

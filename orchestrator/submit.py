@@ -40,7 +40,7 @@ def submit(
     job = submission_id(grid.study)
     try:
         client = JobSubmissionClient(address)
-        _clear_ended(client, job)
+        _clear_ended(client, job, rays_own("stop", job, address, token))
     except AuthenticationError:
         said = f"refuses the token of {token}" if token else "asks for a token, and none was sent"
         raise TokenRefused(f"{address} {said}; valid: {token_source.PLACES}") from None
@@ -65,14 +65,20 @@ def submit(
     return client, job
 
 
-def _clear_ended(client: JobSubmissionClient, job: str) -> None:
+def rays_own(verb: str, job: str, address: str, token: str | None) -> str:
+    """The command of Ray's command line, as it reaches the same cluster from here."""
+    mode = "RAY_AUTH_MODE=token " if token else ""
+    return f"{mode}ray job {verb} {job} --address {address}"
+
+
+def _clear_ended(client: JobSubmissionClient, job: str, stop: str) -> None:
     """An id is used once in Ray: an ended job of the study makes room for the next."""
     for known in client.list_jobs():
         if known.submission_id == job:
             if not known.status.is_terminal():
                 raise JobRunning(
                     f"the study has a job that is {known.status.value.lower()}: {job}; "
-                    f"stop it with: ray job stop {job}"
+                    f"stop it with: {stop}"
                 )
             client.delete_job(job)
 

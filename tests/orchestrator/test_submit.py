@@ -39,7 +39,9 @@ def test_a_submitted_study_runs_from_the_carried_files_and_is_refused_while_it_r
     grid = tiny_grid("submitted", steps=120)
     client, job = submit(grid, dashboard, str(tmp_path / "out"))
     assert job == submission_id("submitted") == "latentgrid-submitted"
-    with pytest.raises(JobRunning, match=f"{job}; stop it with: ray job stop {job}"):
+    with pytest.raises(
+        JobRunning, match=f"{job}; stop it with: ray job stop {job} --address http://"
+    ):
         submit(grid, dashboard, str(tmp_path / "out"))
     assert asyncio.run(follow(client, job))
     assert "tables:" in capsys.readouterr().out
