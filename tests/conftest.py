@@ -55,6 +55,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip("needs a CUDA device")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of the processes of pytest-xdist one has all tests that need Ray, and so the one cluster."""
+    for item in items:
+        if item.get_closest_marker("ray"):
+            item.add_marker(pytest.mark.xdist_group("ray"))
+
+
 @pytest.fixture
 def tiny_grid(tmp_path: Path) -> GridMaker:
     """Makes a grid of trials of a few steps each: tiny_grid(seeds=[0, 1], steps=6, more="...")."""

@@ -102,7 +102,7 @@ async def answered(port: int, request: bytes) -> bytes:
 
 def check(root: Path, examples: int, token: str | None) -> None:
     (root.parent / "precious").write_text("precious")
-    before = sorted((path, path.stat().st_mtime_ns) for path in root.parent.rglob("*"))
+    before = sorted((path, path.lstat().st_mtime_ns) for path in root.parent.rglob("*"))
     loop = asyncio.new_event_loop()
     server = TestServer(make_app(root, "127.0.0.1", token))
     loop.run_until_complete(server.start_server())
@@ -131,7 +131,7 @@ def check(root: Path, examples: int, token: str | None) -> None:
         loop.run_until_complete(server.close())
         loop.close()
     assert counts["answered"] > counts["waited"]
-    assert before == sorted((path, path.stat().st_mtime_ns) for path in root.parent.rglob("*"))
+    assert before == sorted((path, path.lstat().st_mtime_ns) for path in root.parent.rglob("*"))
 
 
 @pytest.mark.parametrize("token", [None, TOKEN])

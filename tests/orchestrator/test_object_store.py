@@ -15,6 +15,8 @@ from results import files, load
 from results.objects import ObjectPath
 from results.store import StudyFolder
 from tests.object_store import Proxy
+from tests.orchestrator.faults.conftest import FaultCluster
+from tests.orchestrator.faults.watching import Polling
 from tests.orchestrator.test_driver import finish, start
 from tests.orchestrator.waiting import wait_for
 
@@ -153,6 +155,35 @@ def test_a_store_that_is_away_for_30_seconds_costs_time_and_no_attempt(
     run(grid, tmp_path / "disk")
     same(out / "tiny", tmp_path / "disk" / "tiny")
     assert set(load(out / "tiny").attempts["outcome"]) == {"completed"}
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_under_a_cluster_of_two_nodes_a_store_that_fails_in_every_way_costs_no_row(
+    tiny_grid: Any, tmp_path: Path, out: ObjectPath, proxy: Proxy, run: Any, same: Any
+) -> None:
+    """One after the other, while a reader polls: 30 s of `down`, 5 s of one request in seven."""
+    grid = tiny_grid(seeds="[0, 1, 2, 3]", steps=6000, every=1500)
+    cluster = FaultCluster(nodes=2)  # now, as its workers inherit where the bucket is
+    try:
+        with Polling(out / "tiny") as reader:
+            driver = start(tmp_path / "tiny.yaml", str(out), "--address", cluster.address)
+            wait_for(lambda: files.names(StudyFolder(out / "tiny").rows_dir("curves")))
+            for fault in FAULTS:
+                proxy.suffer(fault, every=1 if fault == "down" else 7)
+                time.sleep(30 if fault == "down" else 5)
+            proxy.suffer(None)
+            assert driver.poll() is None, "it had ended before the last fault"
+            code, text = finish(driver, seconds=300)
+            assert code == 0, text
+        assert reader.looks > 3
+    finally:
+        cluster.close()
+    run(grid, tmp_path / "disk")
+    same(out / "tiny", tmp_path / "disk" / "tiny")
+    attempts = load(out / "tiny").attempts
+    assert set(attempts["outcome"]) == {"completed"}
+    assert not folders_left(out / "tiny") & WORK_FILES
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ end.
 
 from __future__ import annotations
 
+import io
 import re
 import threading
 from pathlib import Path
@@ -12,6 +13,7 @@ from types import TracebackType
 import pandas as pd
 
 from results import load
+from results.files import Location
 from results.schema import KEYS, PROVENANCE, SCHEMAS
 from results.store import FINAL
 from tests.orchestrator.waiting import wait_for
@@ -55,20 +57,20 @@ class Reader:
     it. A failed trial may be run again.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Location) -> None:
         self.root = root
         self.looks = 0
         self._seen: dict[tuple[str, str], pd.DataFrame] = {}
 
     def look(self) -> None:
         plain = {
-            table: pd.read_parquet(path)
+            table: pd.read_parquet(io.BytesIO(path.read_bytes()))
             for table in SCHEMAS
             if (path := self.root / f"{table}.parquet").exists()
         }
         for table, frame in plain.items():
             self._check("pandas", table, frame)
-        if self.root.exists():
+        if self.root.is_dir():
             frames = load(self.root)
             done = set(frames.trials["trial_id"][frames.trials["status"].isin(FINAL)])
             for table in SCHEMAS:
@@ -103,7 +105,7 @@ class Reader:
 class Polling:
     """While entered, a thread looks all the time; leaving raises what it has seen go wrong."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Location) -> None:
         self.reader = Reader(root)
         self.error: Exception | None = None
         self._done = threading.Event()
