@@ -39,7 +39,8 @@ ROWS_MB = 0.1
 class Plan:
     """What there is to do; `steps_left` takes checkpoints and adoptable trials into account.
 
-    `hours` is None where no earlier run on this kind of device tells the pace of every trial.
+    `hours` is None where no earlier run on `device` tells the pace of every trial; `device` is what
+    this machine has, or what earlier runs were on.
     """
 
     study: str
@@ -88,7 +89,7 @@ def make_plan(grid: Grid, out: Location, data: DataFolder) -> Plan:
         *(wanted_cell_scores(cell, steps, grid.evaluate) for cell in cells_of(grid).values()),
     )
     uses_gpu = any(resources.gpus > 0 for resources in grid.resources)
-    device = machine.device_kind("cuda" if uses_gpu and machine.gpu_model() else "cpu")
+    device, pace = seconds_a_step(out, machine.device_kind("cuda" if uses_gpu else "cpu"))
     return Plan(
         study=grid.study,
         trials=len(grid.trials),
@@ -99,7 +100,7 @@ def make_plan(grid: Grid, out: Location, data: DataFolder) -> Plan:
         scores=len(final_scores(scores, grid.evaluate)),
         scores_left=len(final_scores(scores - scored, grid.evaluate)),
         device=device,
-        hours=hours_left(left, steps_left, seconds_a_step(out, device)),
+        hours=hours_left(left, steps_left, pace),
         disk_gb=sum(map(disk_mb, grid.trials)) / 1000,
         missing_datasets=missing_datasets((trial.dataset for trial in left), data)
         + (missing_network(grid.evaluate.metrics, data) if scores - scored else []),
@@ -107,25 +108,32 @@ def make_plan(grid: Grid, out: Location, data: DataFolder) -> Plan:
     )
 
 
-def seconds_a_step(out: Location, device: str) -> dict[tuple[object, ...], float]:
-    """Median seconds a step by PACE, over all finished trials of all studies under `out`: of
-    training, or of a GPU as allocated, of which trials beside each other have a share each.
+def seconds_a_step(out: Location, own: str) -> tuple[str, dict[tuple[object, ...], float]]:
+    """A device, and median seconds a step by PACE on it, over all finished trials of all studies
+    under `out`: of training, or of a GPU as allocated, of which trials beside each other have a
+    share each. The device is `own`; where nothing ran on such a one, as on a cluster's login node,
+    the last that something did run on, of GPUs or of CPUs as `own` is.
     """
+    kind = own.partition(":")[0]
     frames = []
     for folder in studies_in(out):
         try:
             trials = load(folder.root, with_curves=False).trials
         except (SchemaError, LeaseHeld, OSError):
             continue  # that study's own commands say what is wrong with it
-        frames.append(trials[(trials["device"] == device) & (trials["train_seconds"] > 0)])
-    if not frames:
-        return {}
-    rows = pd.concat(frames)
+        of_kind = trials["device"].str.startswith(f"{kind}:", na=False)
+        frames.append(trials[of_kind & (trials["train_seconds"] > 0)])
+    rows = pd.concat(frames) if frames else pd.DataFrame()
+    if rows.empty:
+        return own, {}
+    if not (rows["device"] == own).any():
+        own = rows.sort_values("finished_at")["device"].iloc[-1]
+    rows = rows[rows["device"] == own]
     seconds = rows["train_seconds"].where(rows["gpu_hours"] == 0, 3600 * rows["gpu_hours"])
     pace = seconds / rows["steps_done"].astype(float)
     median = pace.groupby([rows[name] for name in PACE], dropna=False).median()
     # A parameter that a part does not have is missing in the table, and None in a trial.
-    return {
+    return own, {
         tuple(None if pd.isna(value) else value for value in key): seconds
         for key, seconds in zip(median.index.to_list(), median.to_list(), strict=True)
     }

@@ -33,7 +33,8 @@ SHOWN_MEASUREMENTS = 20
 
 def plan_view(plan: Plan) -> RenderableType:
     if plan.hours is None:
-        hours = f"unknown: no earlier run on {plan.device} has trained such trials"
+        device = "a GPU" if plan.device == "cuda: unknown" else plan.device
+        hours = f"unknown: no earlier run on {device} has trained such trials"
     else:
         hours = f"{duration(plan.hours)} on one {plan.device}, training alone"
     adoptable = f", {plan.adoptable:,} to adopt from other studies" if plan.adoptable else ""

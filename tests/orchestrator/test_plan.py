@@ -3,8 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from grids.data_folder import DataFolder
-from orchestrator import checkpoints
+from orchestrator import checkpoints, machine
 from orchestrator.data_files import files_of
 from orchestrator.plan import make_plan
 from results.store import StudyFolder
@@ -63,6 +65,20 @@ def test_steps_in_checkpoints_are_not_to_be_done_again(tiny_grid: Any, tmp_path:
     for step in (2, 4):
         checkpoints.save(folder, grid.trials[0].trial_id, "000000-a", step, {})
     assert make_plan(grid, tmp_path, DataFolder(tmp_path)).steps_left == 12 - 4
+
+
+def test_where_nothing_ran_on_a_device_as_here_hours_are_those_of_the_last_one_of_its_kind(
+    tiny_grid: Any, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid, data = tiny_grid("second", seeds="[5]"), DataFolder(tmp_path)
+    for seed, device in enumerate(("cpu: elder", "cpu: newer", "cuda: NVIDIA H200")):
+        monkeypatch.setattr(machine, "device_kind", lambda _, device=device: device)
+        run(tiny_grid(f"on-{seed}", seeds=f"[{seed}]"), tmp_path)
+    monkeypatch.setattr(machine, "device_kind", lambda kind: f"{kind}: of a login node")
+    plan = make_plan(grid, tmp_path, data)
+    assert plan.device == "cpu: newer" and plan.hours is not None
+    on_gpus = tiny_grid("third", seeds="[5]", more="resources: {gpus: 1}")
+    assert make_plan(on_gpus, tmp_path, data).device == "cuda: NVIDIA H200"
 
 
 def test_hours_are_known_of_datasets_without_all_parameters(
