@@ -8,11 +8,14 @@ BIN := .venv/bin
 quickstart: .venv/installed
 	$(BIN)/latentgrid run grids/quickstart.yaml --out runs
 
+# In two processes, of which one has the tests that need Ray, and so the one cluster.
+PYTEST := $(BIN)/python -m pytest -q --numprocesses 2 --dist loadgroup
+
 test: .venv/installed
-	$(BIN)/python -m pytest -q -m "not slow and not gpu"
+	$(PYTEST) -m "not slow and not gpu"
 
 test-all: .venv/installed
-	$(BIN)/python -m pytest -q
+	$(PYTEST)
 
 check: .venv/installed
 	$(BIN)/ruff format --check .
