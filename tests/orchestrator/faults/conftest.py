@@ -13,6 +13,7 @@ import pytest
 
 from grids.load import Grid
 from tests.orchestrator.conftest import assert_same_answers, run_study
+from tests.orchestrator.faults.small_disk import SmallDisk
 from tests.orchestrator.faults.watching import assert_clean
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -43,24 +44,6 @@ def unharmed(undisturbed: Callable[[Grid], Path]) -> Callable[[Grid, Path], None
         assert_clean(root)
 
     return check
-
-
-class SmallDisk:
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._ballast = path / "ballast"
-
-    def fill(self) -> None:
-        with open(self._ballast, "ab", buffering=0) as file:
-            for size in (2**20, 2**12):
-                try:
-                    while True:
-                        file.write(b"\0" * size)
-                except OSError:
-                    continue
-
-    def free(self) -> None:
-        self._ballast.unlink(missing_ok=True)
 
 
 @pytest.fixture

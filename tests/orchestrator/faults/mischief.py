@@ -2,9 +2,10 @@
 
 Keys: `pause` (patterns: the first write of a file like the first one stops half way and for good,
 its process named in `paused-0`; then one like the second, and so on), `hang` and `hoard` (seeds of
-trials that hang, or take ever more memory), `clock` (goes back an hour whenever it is asked). Every
-training says in `true/` when it began, and after every step that it still goes on: the time that
-the ledger must know of.
+trials that hang, or take ever more memory), `clock` (goes back an hour whenever it is asked),
+`full` (a pattern: the small disk that `--out` is fills up at the first such write, by the driver
+too). Every training says in `true/` when it began, and after every step that it still goes on: the
+time that the ledger must know of.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from orchestrator.trial_run import TrialRun
 from orchestrator.work import from_json
 from results import ledger
 from results.store import StudyFolder
+from tests.orchestrator.faults.small_disk import SmallDisk, fill_at
 from trainers.fit import Training
 
 STEP_SECONDS = 0.05
@@ -38,19 +40,32 @@ installed = False
 mischief: dict[str, Any] = {}
 
 
-def install(out: Path) -> None:
+def fill_disk(root: Path) -> None:
+    if pattern := told(root.parent).get("full"):
+        fill_at(SmallDisk(root.parent), root, pattern, setattr)
+
+
+def told(out: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((out / "mischief").read_text()))
+    except FileNotFoundError:
+        return {}
+
+
+def install(root: Path) -> None:
     """In this process, once."""
     global installed
     if installed:
         return
     installed = True
-    with contextlib.suppress(FileNotFoundError):
-        mischief.update(json.loads((out / "mischief").read_text()))
+    out = root.parent
+    mischief.update(told(out))
     mischief["true"] = out / "true"
     trial_run.CHECKPOINT_SECONDS = 0.5
     trial_run.CHECKPOINT_SECONDS_BEFORE_CODES = 0.5
     watchdog.FLOOR_SECONDS = 5.0
     pause_at(out, mischief.get("pause", []))
+    fill_disk(root)
     if mischief.get("clock"):
         from tests.orchestrator.faults.test_clock import JumpingBack
 
@@ -101,7 +116,7 @@ class MischievousTraining(Training):
                 self.hoard.append(bytearray(os.urandom(1)) * (20 * 2**20))
 
     def say(self) -> None:
-        with open(self.clock_file, "a") as file:
+        with contextlib.suppress(OSError), open(self.clock_file, "a") as file:  # a full disk
             file.write(f"{time.monotonic()}\n")
 
 
@@ -109,12 +124,12 @@ class MischievousActor(TrainerActor):
     make_run = functools.partial(TrialRun, make_training=MischievousTraining)
 
     def setup(self, config: dict[str, Any]) -> None:
-        install(from_json(config["units"])[0].root.parent)
+        install(from_json(config["units"])[0].root)
         super().setup(config)
 
 
 def score(folder: StudyFolder, task: Sequence[Any]) -> Any:
-    install(folder.out)
+    install(folder.root)
     return scoring.score_files(folder, task)
 
 

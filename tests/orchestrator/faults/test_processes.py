@@ -14,11 +14,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from grids.load import Grid
 from results import load
 from results.ledger import BEAT_SECONDS
 from tests.orchestrator.conftest import answers
-from tests.orchestrator.faults.conftest import Driver, FaultCluster, SmallDisk
+from tests.orchestrator.faults.conftest import Driver, FaultCluster
 from tests.orchestrator.faults.mischief import true_seconds
+from tests.orchestrator.faults.small_disk import WRITES, SmallDisk
 from tests.orchestrator.faults.watching import Polling
 from tests.orchestrator.waiting import wait_for
 
@@ -239,16 +241,53 @@ def test_trials_that_hang_or_hoard_memory_end_failed_with_why_and_the_rest_compl
 
 
 @pytest.mark.slow
-def test_a_disk_that_fills_up_under_a_cluster_stops_it_and_a_later_run_finishes(
-    tiny_grid: Any, drive: Drive, small_disk: SmallDisk, unharmed: Any
+def test_checkpoints_truncated_while_nobody_trains_fall_back_to_the_ones_before(
+    tiny_grid: Any, tmp_path: Path, drive: Drive, unharmed: Any
 ) -> None:
-    grid = tiny_grid(**STEPS)
+    grid = tiny_grid(steps=200, every=50)
+    out = tmp_path / "out"
+    with Polling(root := out / "tiny"):
+        driver = drive(out)
+        wait_for(lambda: all(len(kept) == 2 for kept in checkpoints_of(grid, root)), PATIENCE)
+        driver.process.kill()
+        driver.finish()
+        wait_for(lambda: not descendants_named("ray::MischievousActor"))
+        older = set()
+        for kept in checkpoints_of(grid, root):
+            before, newest = sorted(kept, key=step_of)
+            os.truncate(newest, newest.stat().st_size // 2)
+            older.add(step_of(before))
+        completed(drive(out))
+    resumed = trial_attempts(root).query("epoch == 2")
+    assert set(resumed["start_step"]) == older
+    unharmed(grid, root)
+    assert_accounted(out, root)
+
+
+def checkpoints_of(grid: Grid, root: Path) -> list[list[Path]]:
+    return [list(root.glob(f"checkpoints/{t.trial_id}/[!.]*.pt")) for t in grid.trials]
+
+
+def step_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.split(".")[1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", WRITES)
+def test_a_disk_that_fills_up_at_a_write_under_a_cluster_costs_another_run_and_no_row(
+    tiny_grid: Any, drive: Drive, small_disk: SmallDisk, unharmed: Any, kind: str
+) -> None:
+    grid = tiny_grid(steps=20, every=10)
+    mischief(small_disk.path, full=WRITES[kind])
     with Polling(root := small_disk.path / "tiny"):
-        driver = drive(small_disk.path)
-        wait_for(lambda: running(root), seconds=PATIENCE)
-        small_disk.fill()
-        code, text = driver.finish()
-        assert code == 1 and "stopped: no space is left: " in text, text
+        code, text = drive(small_disk.path).finish()
+        assert small_disk.is_full, f"nothing of the kind was written: {text}"
+        if code:
+            assert "no space is left: " in text or kind in ("claim", "manifest"), text
+            assert "No space left on device" in text
+        else:
+            assert "stopped: None" in text, text
         small_disk.free()
+        (small_disk.path / "mischief").unlink()
         completed(drive(small_disk.path))
     unharmed(grid, root)
