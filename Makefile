@@ -8,7 +8,7 @@ BIN := .venv/bin
 quickstart: .venv/installed
 	$(BIN)/latentgrid run grids/quickstart.yaml --out runs
 
-# In two processes, of which one has the tests that need Ray, and so the one cluster.
+# In two processes, of which one has all tests that need Ray (tests/conftest.py).
 PYTEST := $(BIN)/python -m pytest -q --numprocesses 2 --dist loadgroup
 
 test: .venv/installed

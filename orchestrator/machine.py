@@ -52,10 +52,15 @@ def gpu_model() -> str | None:
     return None
 
 
+UNKNOWN_GPU = "cuda: unknown"
+
+
 def device_kind(device: str) -> str:
-    """The `device` column: `cpu: AMD EPYC 7B13`, `cuda: NVIDIA H200`."""
-    name = (gpu_model() or "unknown") if device == "cuda" else cpu_model()
-    return f"{device}: {name}"
+    """The `device` column: `cpu: AMD EPYC 7B13`, `cuda: NVIDIA H200`, or UNKNOWN_GPU."""
+    if device == "cpu":
+        return f"cpu: {cpu_model()}"
+    model = gpu_model()
+    return f"cuda: {model}" if model else UNKNOWN_GPU
 
 
 def versions() -> dict[str, str]:

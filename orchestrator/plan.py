@@ -39,8 +39,8 @@ ROWS_MB = 0.1
 class Plan:
     """What there is to do; `steps_left` takes checkpoints and adoptable trials into account.
 
-    `hours` is None where no earlier run on `device` tells the pace of every trial; `device` is what
-    this machine has, or what earlier runs were on.
+    `hours` is None where no earlier run tells the pace of every trial on one device. `device` is
+    what this machine has, or the last that does tell, as on a login node without GPUs.
     """
 
     study: str
@@ -89,7 +89,15 @@ def make_plan(grid: Grid, out: Location, data: DataFolder) -> Plan:
         *(wanted_cell_scores(cell, steps, grid.evaluate) for cell in cells_of(grid).values()),
     )
     uses_gpu = any(resources.gpus > 0 for resources in grid.resources)
-    device, pace = seconds_a_step(out, machine.device_kind("cuda" if uses_gpu else "cpu"))
+    kind = "cuda" if uses_gpu else "cpu"
+    own = machine.device_kind(kind)
+    others, pace = seconds_a_step(out, kind)
+    known = (
+        (device, hours)
+        for device in [own, *others]
+        if (hours := hours_left(left, steps_left, pace, device)) is not None
+    )
+    device, hours = next(known, (own, None))
     return Plan(
         study=grid.study,
         trials=len(grid.trials),
@@ -100,7 +108,7 @@ def make_plan(grid: Grid, out: Location, data: DataFolder) -> Plan:
         scores=len(final_scores(scores, grid.evaluate)),
         scores_left=len(final_scores(scores - scored, grid.evaluate)),
         device=device,
-        hours=hours_left(left, steps_left, pace),
+        hours=hours,
         disk_gb=sum(map(disk_mb, grid.trials)) / 1000,
         missing_datasets=missing_datasets((trial.dataset for trial in left), data)
         + (missing_network(grid.evaluate.metrics, data) if scores - scored else []),
@@ -108,13 +116,11 @@ def make_plan(grid: Grid, out: Location, data: DataFolder) -> Plan:
     )
 
 
-def seconds_a_step(out: Location, own: str) -> tuple[str, dict[tuple[object, ...], float]]:
-    """A device, and median seconds a step by PACE on it, over all finished trials of all studies
-    under `out`: of training, or of a GPU as allocated, of which trials beside each other have a
-    share each. The device is `own`; where nothing ran on such a one, as on a cluster's login node,
-    the last that something did run on, of GPUs or of CPUs as `own` is.
+def seconds_a_step(out: Location, kind: str) -> tuple[list[str], dict[tuple[object, ...], float]]:
+    """The GPUs (`kind` cuda) or CPUs (cpu) that trials ran on, the newest first, and by PACE the
+    median seconds a step, over all finished trials of all studies under `out`: of training, or of a
+    GPU as allocated, of which trials beside each other have a share each.
     """
-    kind = own.partition(":")[0]
     frames = []
     for folder in studies_in(out):
         try:
@@ -123,17 +129,15 @@ def seconds_a_step(out: Location, own: str) -> tuple[str, dict[tuple[object, ...
             continue  # that study's own commands say what is wrong with it
         of_kind = trials["device"].str.startswith(f"{kind}:", na=False)
         frames.append(trials[of_kind & (trials["train_seconds"] > 0)])
-    rows = pd.concat(frames) if frames else pd.DataFrame()
-    if rows.empty:
-        return own, {}
-    if not (rows["device"] == own).any():
-        own = rows.sort_values("finished_at")["device"].iloc[-1]
-    rows = rows[rows["device"] == own]
+    if not frames:
+        return [], {}
+    rows = pd.concat(frames)
+    devices = rows.sort_values("finished_at", ascending=False)["device"].unique().tolist()
     seconds = rows["train_seconds"].where(rows["gpu_hours"] == 0, 3600 * rows["gpu_hours"])
     pace = seconds / rows["steps_done"].astype(float)
     median = pace.groupby([rows[name] for name in PACE], dropna=False).median()
     # A parameter that a part does not have is missing in the table, and None in a trial.
-    return own, {
+    return devices, {
         tuple(None if pd.isna(value) else value for value in key): seconds
         for key, seconds in zip(median.index.to_list(), median.to_list(), strict=True)
     }
@@ -156,13 +160,9 @@ def hours_left(
     left: list[Trial | Measurement],
     steps_left: dict[str, int],
     pace: dict[tuple[object, ...], float],
+    device: str,
 ) -> float | None:
     """Hours of training on one device, or None if the pace of some trial is unknown."""
-    if not left:
-        return 0.0
-    if not pace:
-        return None
-    device = next(iter(pace))[0]
     seconds = 0.0
     for trial in left:
         columns = trial.columns()

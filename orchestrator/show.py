@@ -15,6 +15,7 @@ from grids.fields import declared_fields
 from grids.load import Grid
 from grids.measurement import Measurement
 from grids.trial import Trial
+from orchestrator import machine
 from orchestrator.data_sets import as_named
 from orchestrator.plan import Plan
 from orchestrator.status import MOST_COLUMNS, Status, score_summary
@@ -33,7 +34,7 @@ SHOWN_MEASUREMENTS = 20
 
 def plan_view(plan: Plan) -> RenderableType:
     if plan.hours is None:
-        device = "a GPU" if plan.device == "cuda: unknown" else plan.device
+        device = "a GPU" if plan.device == machine.UNKNOWN_GPU else plan.device
         hours = f"unknown: no earlier run on {device} has trained such trials"
     else:
         hours = f"{duration(plan.hours)} on one {plan.device}, training alone"

@@ -68,7 +68,7 @@ def submit(
 def rays_own(verb: str, job: str, address: str, token: str | None) -> str:
     """The command of Ray's command line, as it reaches the same cluster from here."""
     mode = "RAY_AUTH_MODE=token " if token else ""
-    return f"{mode}ray job {verb} {job} --address {address}"
+    return f"{mode}ray job {verb} {job} --address {shlex.quote(address)}"
 
 
 def _clear_ended(client: JobSubmissionClient, job: str, stop: str) -> None:

@@ -15,6 +15,7 @@ import contextlib
 import datetime as dt
 import errno
 import functools
+import html
 import math
 import os
 import re
@@ -43,7 +44,7 @@ MAX_REWRITES = 5
 MOST_DELETED = 1000
 STALE = {"e_tag": '"00000000000000000000000000000000"', "version": "1"}
 """The identity of no object."""
-ROLE = re.compile("/latest/api/token|/computeMetadata/v1|/metadata/identity/")
+ROLE = re.compile(r"/(latest/api/token|computeMetadata/v1/\S+|metadata/identity/oauth2/token)[ ?]")
 """Of a cloud's service on its machines, which is asked where the environment has no key."""
 
 _give_up_at = math.inf
@@ -279,11 +280,11 @@ def _one_line(error: Exception) -> str:
     text = str(error)
     if ROLE.search(text):
         return (
-            "no credentials; valid: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (gs://, az://: "
-            "their own) in the environment, or a role of the machine"
+            "no credentials; valid: those of the store in the environment (of S3 "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), or a role of the machine"
         )
     of_the_page = re.search("<Message>([^<]+)", text)
-    said = of_the_page[1] if of_the_page else text.partition("\n")[0]
+    said = html.unescape(of_the_page[1]) if of_the_page else text.partition("\n")[0]
     return " ".join(said.split())[:300]
 
 

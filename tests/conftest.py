@@ -57,10 +57,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of the processes of pytest-xdist one has all tests that need Ray, and so the one cluster."""
+    """Of the processes of pytest-xdist one has the one cluster of Ray, and one the GPU."""
     for item in items:
-        if item.get_closest_marker("ray"):
-            item.add_marker(pytest.mark.xdist_group("ray"))
+        for resource in ("ray", "gpu"):
+            if item.get_closest_marker(resource):
+                item.add_marker(pytest.mark.xdist_group(resource))
 
 
 @pytest.fixture

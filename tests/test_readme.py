@@ -56,13 +56,19 @@ def test_the_columns_that_the_readme_names_exist(table: str) -> None:
     assert set(named) <= known
 
 
-def test_links_and_pictures_of_the_readme_lead_somewhere() -> None:
-    places = [heading.lower().replace(" ", "-") for heading in HEADING.findall(README)]
-    links = re.findall(r"\]\(([^)#]*)#?([^)]*)\)", README)
+@pytest.mark.parametrize("page", ["README.md", "docs/catalogue.md"])
+def test_links_and_pictures_of_a_page_lead_somewhere(page: str) -> None:
+    links = re.findall(r"\]\(([^)#]*)#?([^)]*)\)", (ROOT / page).read_text())
     assert links
     for link, place in links:
-        assert link.startswith("https://") or (ROOT / link).exists(), link
-        assert not place or place in places, place
+        target = (ROOT / page).parent / link if link else ROOT / page
+        assert link.startswith("https://") or target.exists(), link
+        assert not place or place in places_of(target), place
+
+
+def places_of(page: Path) -> list[str]:
+    without_code = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    return [heading.lower().replace(" ", "-") for heading in HEADING.findall(without_code)]
 
 
 def test_the_files_of_a_study_are_named_as_in_the_readme(tmp_path: Path) -> None:

@@ -67,13 +67,16 @@ def test_steps_in_checkpoints_are_not_to_be_done_again(tiny_grid: Any, tmp_path:
     assert make_plan(grid, tmp_path, DataFolder(tmp_path)).steps_left == 12 - 4
 
 
-def test_where_nothing_ran_on_a_device_as_here_hours_are_those_of_the_last_one_of_its_kind(
+def test_where_no_device_as_here_trained_such_trials_hours_are_those_of_the_last_that_did(
     tiny_grid: Any, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     grid, data = tiny_grid("second", seeds="[5]"), DataFolder(tmp_path)
-    for seed, device in enumerate(("cpu: elder", "cpu: newer", "cuda: NVIDIA H200")):
+    other = ("name: xysquares, grid_size: 2, spacing: 16", "name: xyobject, spacing: 48")
+    ran = [("cpu: elder", {}), ("cpu: newer", {}), ("cuda: NVIDIA H200", {})]
+    ran += [("cpu: of a login node", {"replace": other})]  # tells nothing of other images
+    for seed, (device, options) in enumerate(ran):
         monkeypatch.setattr(machine, "device_kind", lambda _, device=device: device)
-        run(tiny_grid(f"on-{seed}", seeds=f"[{seed}]"), tmp_path)
+        run(tiny_grid(f"on-{seed}", seeds=f"[{seed}]", **options), tmp_path)
     monkeypatch.setattr(machine, "device_kind", lambda kind: f"{kind}: of a login node")
     plan = make_plan(grid, tmp_path, data)
     assert plan.device == "cpu: newer" and plan.hours is not None

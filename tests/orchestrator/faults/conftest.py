@@ -1,4 +1,4 @@
-"""The study that the faults come over, what it is without any, and disks that can be filled."""
+"""The study that the faults come over, what it is without any, and a small disk."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from grids.load import load_grid
 from orchestrator import sweep
 from orchestrator.signals import Signals
 from tests.orchestrator.conftest import run_study
-from tests.orchestrator.faults.mischief import MischievousActor, MischievousPool, fill_disk
+from tests.orchestrator.faults.mischief import MischievousActor, MischievousPool, disturb
 
 
 def main() -> int:
@@ -20,7 +20,7 @@ def main() -> int:
     with Signals() as signals:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")
         signals.install()
-        fill_disk(out / grid.study)
+        disturb(out / grid.study)
         sweep.MetricPool = MischievousPool  # type: ignore[misc]
         execute = functools.partial(sweep.run_sweep, actor=MischievousActor, pause_seconds=0.2)
 

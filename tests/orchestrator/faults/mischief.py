@@ -3,9 +3,9 @@
 Keys: `pause` (patterns: the first write of a file like the first one stops half way and for good,
 its process named in `paused-0`; then one like the second, and so on), `hang` and `hoard` (seeds of
 trials that hang, or take ever more memory), `clock` (goes back an hour whenever it is asked),
-`full` (a pattern: the small disk that `--out` is fills up at the first such write, by the driver
-too). Every training says in `true/` when it began, and after every step that it still goes on: the
-time that the ledger must know of.
+`full` (a pattern: the small disk that `--out` is fills up at the first such write). The last two
+are the driver's, too. Every training says in `true/` (or where `true` says) when it began, and
+after every step that it still goes on: the time that the ledger must know of.
 """
 
 from __future__ import annotations
@@ -40,9 +40,15 @@ installed = False
 mischief: dict[str, Any] = {}
 
 
-def fill_disk(root: Path) -> None:
-    if pattern := told(root.parent).get("full"):
+def disturb(root: Path) -> None:
+    """What a driver suffers as well as its workers."""
+    what = told(root.parent)
+    if pattern := what.get("full"):
         fill_at(SmallDisk(root.parent), root, pattern, setattr)
+    if what.get("clock"):
+        from tests.orchestrator.faults.test_clock import JumpingBack
+
+        ledger.dt = type("dt", (), {**vars(ledger.dt), "datetime": JumpingBack})  # type: ignore
 
 
 def told(out: Path) -> dict[str, Any]:
@@ -60,16 +66,12 @@ def install(root: Path) -> None:
     installed = True
     out = root.parent
     mischief.update(told(out))
-    mischief["true"] = out / "true"
+    mischief["true"] = Path(mischief.get("true", out / "true"))
     trial_run.CHECKPOINT_SECONDS = 0.5
     trial_run.CHECKPOINT_SECONDS_BEFORE_CODES = 0.5
     watchdog.FLOOR_SECONDS = 5.0
     pause_at(out, mischief.get("pause", []))
-    fill_disk(root)
-    if mischief.get("clock"):
-        from tests.orchestrator.faults.test_clock import JumpingBack
-
-        ledger.dt = type("dt", (), {**vars(ledger.dt), "datetime": JumpingBack})  # type: ignore
+    disturb(root)
 
 
 def pause_at(out: Path, patterns: Sequence[str]) -> None:
@@ -116,7 +118,7 @@ class MischievousTraining(Training):
                 self.hoard.append(bytearray(os.urandom(1)) * (20 * 2**20))
 
     def say(self) -> None:
-        with contextlib.suppress(OSError), open(self.clock_file, "a") as file:  # a full disk
+        with open(self.clock_file, "a") as file:
             file.write(f"{time.monotonic()}\n")
 
 
@@ -139,10 +141,10 @@ class MischievousPool(MetricPool):
         super().__init__(*arguments)
 
 
-def true_seconds(out: Path) -> dict[tuple[str, int], float]:
+def true_seconds(true: Path) -> dict[tuple[str, int], float]:
     """What the trainings of a trial in a process said of themselves."""
     seconds: dict[tuple[str, int], float] = defaultdict(float)
-    for path in (out / "true").iterdir():
+    for path in true.iterdir():
         trial_id, pid, _ = path.name.split("-")
         times = [float(line) for line in path.read_text().split()]
         seconds[trial_id, int(pid)] += times[-1] - times[0]

@@ -15,18 +15,25 @@ WRITES = {
     "codes": r"codes/.*\.npz",
     "weights": r"models/.*\.pt",
     "pictures": r"artifacts/.*pictures\.npz",
+    "latents": r"artifacts/.*latents\.npz",
     "curves": r"_rows/curves/.*\.json",
     "scores": r"_rows/scores/.*\.json",
     "row": r"_rows/trials/.*\.json",
     "published trials": r"trials\.parquet",
     "published curves": r"curves\.parquet",
+    "published scores": r"scores\.parquet",
+    "published attempts": r"attempts\.parquet",
     "opened account": r"attempts/.*\.open\.json",
     "closed account": r"attempts/.*\.close\.json",
     "claim": r"lease/.*\.json",
+    "grid": r"study\.yaml",
     "manifest": r"manifest\.json",
     "log": r"logs/.*\.txt",
 }
-"""Every kind of file that a study has, by its name below the study's folder."""
+"""The kinds of files that a run of trials writes, by their names below the study's folder: all but
+beats, which are every few seconds, and what only some metrics want."""
+BEFORE = ("claim", "grid", "manifest")
+"""Those that are written before there is anything to stop."""
 
 
 class SmallDisk:

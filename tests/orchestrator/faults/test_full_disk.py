@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator import trial_run
-from tests.orchestrator.faults.small_disk import WRITES, SmallDisk, fill_at
+from tests.orchestrator.faults.small_disk import BEFORE, WRITES, SmallDisk, fill_at
 from tests.orchestrator.faults.watching import Polling
 
 QUICK = ("checkpoint",)
@@ -36,10 +36,10 @@ def test_a_disk_that_is_full_at_a_write_costs_another_run_and_no_row(
             try:
                 session = run(grid, small_disk.path, no_pause)
             except OSError as error:
-                assert kind in ("claim", "manifest") and "No space left" in str(error)
+                assert kind in BEFORE and "No space left" in str(error)
             else:
-                if session.stop_reason is not None:
-                    assert session.stop_reason.startswith("no space is left: OSError: ")
+                assert kind not in BEFORE and session.stop_reason is not None
+                assert session.stop_reason.startswith("no space is left: OSError: ")
         assert small_disk.is_full, "nothing of the kind was written"
         small_disk.free()
         session = run(grid, small_disk.path, no_pause)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import random
@@ -20,8 +21,8 @@ from results.ledger import BEAT_SECONDS
 from tests.orchestrator.conftest import answers
 from tests.orchestrator.faults.conftest import Driver, FaultCluster
 from tests.orchestrator.faults.mischief import true_seconds
-from tests.orchestrator.faults.small_disk import WRITES, SmallDisk
-from tests.orchestrator.faults.watching import Polling
+from tests.orchestrator.faults.small_disk import BEFORE, WRITES, SmallDisk
+from tests.orchestrator.faults.watching import Polling, assert_clean
 from tests.orchestrator.waiting import wait_for
 
 pytestmark = pytest.mark.ray
@@ -29,6 +30,7 @@ pytestmark = pytest.mark.ray
 PATIENCE = 300.0  # seconds in which processes start on a busy machine
 STEPS = {"steps": 60, "every": 20}
 Drive = Callable[[Path], Driver]
+Accounted = Callable[..., int]
 
 
 def trial_attempts(root: Path) -> pd.DataFrame:
@@ -43,21 +45,26 @@ def running(root: Path) -> list[int]:
     return [int(pid) for pid in attempts["pid"][attempts["outcome"] == "running"]]
 
 
-def assert_accounted(out: Path, root: Path) -> int:
-    """The ledger has the time that trainings themselves measured, but for a beat a lost process.
+@pytest.fixture
+def accounted() -> Accounted:
+    """Asserts that the ledger has the time that trainings themselves measured, but for a beat a
+    lost process, and of no process more time than went by; returns how many were lost."""
+    return functools.partial(assert_accounted, time.monotonic())
 
-    Returns how many were lost.
-    """
+
+def assert_accounted(began: float, root: Path, true: Path | None = None) -> int:
     attempts = trial_attempts(root)
     assert not set(attempts["outcome"]) & {"running"}
     lost = attempts[attempts["outcome"] == "lost"]
     assert lost["lower_bound"].all()
     # What a beat says is written a moment after it was due.
     a_loss = BEAT_SECONDS + 2.0
-    for (trial_id, pid), seconds in true_seconds(out).items():
+    for (trial_id, pid), seconds in true_seconds(true or root.parent / "true").items():
         here = attempts[(attempts["trial_id"] == trial_id) & (attempts["pid"] == pid)]
         losses = (here["outcome"] == "lost").sum()
         assert here["wall_seconds"].sum() >= seconds - a_loss * losses, trial_id
+    took = time.monotonic() - began
+    assert (attempts.groupby(["epoch", "node", "pid"])["wall_seconds"].sum() <= took).all()
     return len(lost)
 
 
@@ -74,7 +81,12 @@ def completed(driver: Driver) -> None:
 
 @pytest.mark.slow
 def test_a_node_that_goes_without_grace_costs_its_attempts_and_no_row(
-    tiny_grid: Any, tmp_path: Path, drive: Drive, cluster: FaultCluster, unharmed: Any
+    tiny_grid: Any,
+    tmp_path: Path,
+    drive: Drive,
+    cluster: FaultCluster,
+    unharmed: Any,
+    accounted: Accounted,
 ) -> None:
     grid = tiny_grid(seeds="[0, 1, 2]", **STEPS)
     out = tmp_path / "out"
@@ -85,7 +97,7 @@ def test_a_node_that_goes_without_grace_costs_its_attempts_and_no_row(
         completed(driver)
     cluster.add_node()
     unharmed(grid, root)
-    assert assert_accounted(out, root) >= 1
+    assert accounted(root) >= 1
 
 
 WRITES_IN_TURN = [
@@ -99,7 +111,7 @@ WRITES_IN_TURN = [
 
 @pytest.mark.slow
 def test_workers_killed_at_every_stage_and_the_pool_cost_their_attempts_and_no_row(
-    tiny_grid: Any, tmp_path: Path, drive: Drive, unharmed: Any
+    tiny_grid: Any, tmp_path: Path, drive: Drive, unharmed: Any, accounted: Accounted
 ) -> None:
     """Half way through each kind of write, in training, and the pool; by clocks that jump back."""
     grid = tiny_grid(seeds="[0, 1, 2, 3, 4, 5, 6]", **STEPS)
@@ -119,7 +131,7 @@ def test_workers_killed_at_every_stage_and_the_pool_cost_their_attempts_and_no_r
         os.kill(pool, signal.SIGKILL)
         completed(driver)
     unharmed(grid, root)
-    assert assert_accounted(out, root) == len(WRITES_IN_TURN)  # scores, but not training, out
+    assert accounted(root) == len(WRITES_IN_TURN)  # scores, but not training, out
 
 
 def descendants_named(name: str) -> list[int]:
@@ -146,7 +158,7 @@ def is_below(pid: int, ancestor: int) -> bool:
 
 @pytest.mark.slow
 def test_a_driver_that_is_killed_at_twenty_moments_loses_no_row(
-    tiny_grid: Any, tmp_path: Path, drive: Drive, unharmed: Any
+    tiny_grid: Any, tmp_path: Path, drive: Drive, unharmed: Any, accounted: Accounted
 ) -> None:
     grid = tiny_grid(seeds="[0, 1, 2, 3]", steps=400, every=50)
     out = tmp_path / "out"
@@ -161,7 +173,7 @@ def test_a_driver_that_is_killed_at_twenty_moments_loses_no_row(
             driver.finish()
         completed(drive(out))
     unharmed(grid, root)
-    assert_accounted(out, root)
+    accounted(root)
 
 
 def epochs(root: Path) -> int:
@@ -170,7 +182,7 @@ def epochs(root: Path) -> int:
 
 @pytest.mark.slow
 def test_drivers_that_come_at_once_are_terminated_or_sleep_leave_the_rows_of_one(
-    tiny_grid: Any, tmp_path: Path, drive: Drive, unharmed: Any
+    tiny_grid: Any, tmp_path: Path, drive: Drive, unharmed: Any, accounted: Accounted
 ) -> None:
     grid = tiny_grid(seeds="[0, 1, 2]", steps=200, every=50)
     out = tmp_path / "out"
@@ -198,7 +210,7 @@ def test_drivers_that_come_at_once_are_terminated_or_sleep_leave_the_rows_of_one
         assert code == 1 and "epoch 2 lost its lease to epoch 3; this process stops" in text
         completed(last)
     unharmed(grid, root)
-    assert_accounted(out, root)
+    accounted(root)
 
 
 def wait_for_end(driver: Driver, seconds: float) -> bool:
@@ -211,7 +223,12 @@ def wait_for_end(driver: Driver, seconds: float) -> bool:
 @pytest.mark.slow
 @pytest.mark.parametrize("pack", [1, 3])
 def test_trials_that_hang_or_hoard_memory_end_failed_with_why_and_the_rest_complete(
-    tiny_grid: Any, tmp_path: Path, drive: Drive, undisturbed: Any, pack: int
+    tiny_grid: Any,
+    tmp_path: Path,
+    drive: Drive,
+    undisturbed: Any,
+    accounted: Accounted,
+    pack: int,
 ) -> None:
     more = f"resources: {{memory: 1GiB, pack: {pack}}}"
     grid = tiny_grid(seeds="[0, 1, 2]", **STEPS, more=more)
@@ -230,7 +247,9 @@ def test_trials_that_hang_or_hoard_memory_end_failed_with_why_and_the_rest_compl
         tries = attempts[attempts["trial_id"] == trial.trial_id]["outcome"].tolist()
         assert tries == ["failed"] * 3
     ours, theirs = answers(root), answers(undisturbed(grid))
-    for table in ("scores", "curves"):
+    assert_clean(root, failed={trial.trial_id for trial in grid.trials[1:]})
+    accounted(root)
+    for table in ("trials", "scores", "curves"):
         kept = [
             rows[rows["trial_id"] == grid.trials[0].trial_id]
             for rows in (ours[table], theirs[table])
@@ -242,9 +261,9 @@ def test_trials_that_hang_or_hoard_memory_end_failed_with_why_and_the_rest_compl
 
 @pytest.mark.slow
 def test_checkpoints_truncated_while_nobody_trains_fall_back_to_the_ones_before(
-    tiny_grid: Any, tmp_path: Path, drive: Drive, unharmed: Any
+    tiny_grid: Any, tmp_path: Path, drive: Drive, unharmed: Any, accounted: Accounted
 ) -> None:
-    grid = tiny_grid(steps=200, every=50)
+    grid = tiny_grid(steps=600, every=150)  # long enough that all train at one moment
     out = tmp_path / "out"
     with Polling(root := out / "tiny"):
         driver = drive(out)
@@ -261,7 +280,7 @@ def test_checkpoints_truncated_while_nobody_trains_fall_back_to_the_ones_before(
     resumed = trial_attempts(root).query("epoch == 2")
     assert set(resumed["start_step"]) == older
     unharmed(grid, root)
-    assert_accounted(out, root)
+    accounted(root)
 
 
 def checkpoints_of(grid: Grid, root: Path) -> list[list[Path]]:
@@ -275,19 +294,25 @@ def step_of(checkpoint: Path) -> int:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", WRITES)
 def test_a_disk_that_fills_up_at_a_write_under_a_cluster_costs_another_run_and_no_row(
-    tiny_grid: Any, drive: Drive, small_disk: SmallDisk, unharmed: Any, kind: str
+    tiny_grid: Any,
+    tmp_path: Path,
+    drive: Drive,
+    small_disk: SmallDisk,
+    unharmed: Any,
+    accounted: Accounted,
+    kind: str,
 ) -> None:
     grid = tiny_grid(steps=20, every=10)
-    mischief(small_disk.path, full=WRITES[kind])
+    true = tmp_path / "true"
+    mischief(small_disk.path, full=WRITES[kind], true=str(true))
     with Polling(root := small_disk.path / "tiny"):
         code, text = drive(small_disk.path).finish()
         assert small_disk.is_full, f"nothing of the kind was written: {text}"
-        if code:
-            assert "no space is left: " in text or kind in ("claim", "manifest"), text
-            assert "No space left on device" in text
-        else:
-            assert "stopped: None" in text, text
+        assert code == 1 and "No space left on device" in text, text
+        assert ("stopped: no space is left: " in text) == (kind not in BEFORE), text
+        wait_for(lambda: not descendants_named("ray::MischievousActor"))  # nobody fills it again
         small_disk.free()
-        (small_disk.path / "mischief").unlink()
+        mischief(small_disk.path, true=str(true))
         completed(drive(small_disk.path))
     unharmed(grid, root)
+    accounted(root, true)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import io
 import re
 import threading
+from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
 
@@ -35,14 +36,18 @@ ALLOWED = re.compile(
 )
 
 
-def assert_clean(root: Path) -> None:
-    """Nothing lies there but what a finished study has: an open account only of a lost attempt."""
+def assert_clean(root: Location, failed: Collection[str] = ()) -> None:
+    """Nothing lies there but what a finished study has: an open account only of a lost attempt,
+    checkpoints only of `failed` trials, which a later run tries again."""
     attempts = load(root).attempts
     lost = set(attempts["attempt_id"][attempts["outcome"] == "lost"])
-    for path in root.rglob("*"):
-        name = str(path.relative_to(root))
-        if path.is_dir():
-            assert path.parent.name != "checkpoints", name
+    if isinstance(root, Path):
+        assert {path.name for path in root.glob("checkpoints/*")} <= set(failed)
+        names = [str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir()]
+    else:
+        names = root.below()
+    for name in names:
+        if name.startswith("checkpoints/") and name.split("/")[1] in failed:
             continue
         match = ALLOWED.fullmatch(name)
         assert match, f"left behind: {name}"
@@ -64,7 +69,10 @@ class Reader:
 
     def look(self) -> None:
         plain = {
-            table: pd.read_parquet(io.BytesIO(path.read_bytes()))
+            # pandas opens a path of its own, more than once.
+            table: pd.read_parquet(
+                path if isinstance(path, Path) else io.BytesIO(path.read_bytes())
+            )
             for table in SCHEMAS
             if (path := self.root / f"{table}.parquet").exists()
         }
