@@ -21,7 +21,8 @@ from results.store import FINAL
 def _trial_rank(status: str, attempt_id: str | None) -> tuple[Any, ...]:
     if status in FINAL:
         return 0, attempt_id or ""
-    return 1, -int((attempt_id or "0").partition("-")[0]), attempt_id or ""
+    epoch = (attempt_id or "")[:6]
+    return 1, -int(epoch) if epoch.isdecimal() else 0, attempt_id or ""
 
 
 def _score_rank(draws: int | None, attempt_id: str | None) -> tuple[Any, ...]:

@@ -157,6 +157,8 @@ def _check(path: Location, table: str, found: pa.Schema) -> None:
             f"{SCHEMA_VERSION}; {remedy}"
         )
     declared = SCHEMAS[table]
+    if len(set(found.names)) < len(found.names):
+        raise SchemaError(f"{path}: a column stands twice; {remedy}")
     for field in found:
         if field.name not in declared.names:
             raise SchemaError(

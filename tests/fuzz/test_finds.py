@@ -479,6 +479,24 @@ def test_a_table_whose_names_are_no_text(study: StudyFolder) -> None:
     one_line_of(refusal)
 
 
+def test_a_table_with_a_column_twice(study: StudyFolder) -> None:
+    path = study.table("trials")
+    path.write_bytes(path.read_bytes().replace(b"optimizer.beta1", b"optimizer.beta2"))
+    with pytest.raises(SchemaError, match=r"trials\.parquet: a column stands twice") as refusal:
+        load(study.root)
+    one_line_of(refusal)
+
+
+@pytest.mark.parametrize("attempt_id", ["000001;af38", "", "x", "9" * 5000, "\u0663" * 6])
+def test_a_failed_trial_of_an_attempt_that_is_none(study: StudyFolder, attempt_id: str) -> None:
+    path = place(study, "_rows/trials/*.json")
+    content = json.loads(path.read_bytes())
+    [row] = content["rows"]
+    content["rows"] = [row | {"status": "failed", "attempt_id": attempt_id}]
+    path.write_text(json.dumps(content))
+    assert attempt_id in load(study.root).trials["attempt_id"].tolist()
+
+
 def test_what_a_file_holds_may_be_called_anything(tmp_path: Path) -> None:
     path = tmp_path / "x.npz"
     with zipfile.ZipFile(path, "w") as archive:

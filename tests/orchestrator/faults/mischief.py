@@ -104,13 +104,16 @@ class MischievousTraining(Training):
             mischief["true"].mkdir(exist_ok=True)
             name = f"{self.trial.trial_id}-{os.getpid()}-{secrets.token_hex(4)}"
             self.clock_file = mischief["true"] / name
+            self.steps_here = 0
             self.hoard: list[bytearray] = []
             self.say()
         for _ in range(steps):
             time.sleep(STEP_SECONDS)
             super().advance(1)
             self.say()
-            if self.step == 20 and self.trial.seed == mischief.get("hang"):
+            self.steps_here += 1
+            # Not at once: of a process' first chunks nobody knows how long they take.
+            if self.step >= 20 and self.steps_here > 5 and self.trial.seed == mischief.get("hang"):
                 time.sleep(600)
             hoards = self.trial.seed == mischief.get("hoard")
             while hoards and len(self.hoard) < self.step:  # by the step, as it may go on from one

@@ -79,7 +79,6 @@ def completed(driver: Driver) -> None:
     assert "stopped: None; unscored: {}" in text, text
 
 
-@pytest.mark.slow
 def test_a_node_that_goes_without_grace_costs_its_attempts_and_no_row(
     tiny_grid: Any,
     tmp_path: Path,
@@ -308,8 +307,12 @@ def test_a_disk_that_fills_up_at_a_write_under_a_cluster_costs_another_run_and_n
     with Polling(root := small_disk.path / "tiny"):
         code, text = drive(small_disk.path).finish()
         assert small_disk.is_full, f"nothing of the kind was written: {text}"
-        assert code == 1 and "No space left on device" in text, text
-        assert ("stopped: no space is left: " in text) == (kind not in BEFORE), text
+        assert "No space left on device" in text, text
+        if kind == "scores" and code == 0:  # all trials had ended: they are left to the next run
+            assert "stopped: None; unscored: {'" in text, text
+        else:
+            assert code == 1
+            assert ("stopped: no space is left: " in text) == (kind not in BEFORE), text
         wait_for(lambda: not descendants_named("ray::MischievousActor"))  # nobody fills it again
         small_disk.free()
         mischief(small_disk.path, true=str(true))
