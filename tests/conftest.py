@@ -57,7 +57,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of the processes of pytest-xdist one has the one cluster of Ray, and one the GPU."""
+    """Of the processes of pytest-xdist one has the one cluster of Ray, and one the GPU.
+
+    Tests that share the cluster come after those with one of their own: of two clusters on a
+    machine a job of Ray finds either.
+    """
+    items.sort(key=lambda item: "ray_cluster" in getattr(item, "fixturenames", ()))
     for item in items:
         for resource in ("ray", "gpu"):
             if item.get_closest_marker(resource):

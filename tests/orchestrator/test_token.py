@@ -122,7 +122,7 @@ def test_with_the_token_the_study_runs_and_nothing_that_is_left_has_the_token(
         file.write_text(TOKEN)
     value = {"RAY_AUTH_TOKEN_PATH": str(file), "RAY_AUTH_TOKEN": TOKEN}
     done = submit(**{name: value[name] for name in value if name == place})
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     again = f"`RAY_AUTH_MODE=token ray job logs -f latentgrid-tiny --address {head.address}`"
     assert f"{again} follows again" in " ".join(done.stderr.split())
     frames = load(tmp_path / "out" / "tiny")

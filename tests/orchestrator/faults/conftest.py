@@ -98,7 +98,7 @@ class FaultCluster:
         raise AssertionError("the cluster has ended")
 
 
-@pytest.fixture(scope="module")  # not longer: Ray's jobs, in other tests, bear no second cluster
+@pytest.fixture(scope="module")  # not longer: of two clusters a job of Ray finds either
 def cluster() -> Iterator[FaultCluster]:
     cluster = FaultCluster(nodes=2)
     yield cluster
