@@ -131,6 +131,10 @@ def test_a_car_twice_is_refused(path: Path, refused: Any) -> None:
         (b"", "no MATLAB file of version 5"),
         (b"MATLAB 7.3" + bytes(600), "no MATLAB file of version 5"),
     ],
+    ids=[  # the contents hold the time of their making
+        *("no array", "another shape", "another type", "truths", "cut short", "cut early"),
+        *("cut and plain", "more behind it", "two headers", "empty", "version 7.3"),
+    ],
 )
 def test_another_matlab_file_is_refused(
     content: bytes, message: str, path: Path, refused: Any
