@@ -33,11 +33,11 @@ SHOWN_MEASUREMENTS = 20
 
 
 def plan_view(plan: Plan) -> RenderableType:
+    device = "GPU" if plan.device == machine.UNKNOWN_GPU else plan.device
     if plan.hours is None:
-        device = "a GPU" if plan.device == machine.UNKNOWN_GPU else plan.device
-        hours = f"unknown: no earlier run on {device} has trained such trials"
+        hours = f"unknown: no earlier run on a {device} has trained such trials"
     else:
-        hours = f"{duration(plan.hours)} on one {plan.device}, training alone"
+        hours = f"{duration(plan.hours)} on one {device}, training alone"
     adoptable = f", {plan.adoptable:,} to adopt from other studies" if plan.adoptable else ""
     datasets = str(len(plan.missing_datasets) or "none")
     lines = {
