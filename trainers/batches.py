@@ -27,8 +27,8 @@ from trainers.schedules import factor
 from trainers.streams import Stream, normals
 
 # What a training on a GPU draws at once, at most.
-STEPS_AHEAD = 256
-NOISE_AHEAD = 2**21
+STEPS_AHEAD = 1024
+NOISE_AHEAD = 2**22
 """Numbers of the noise; drawing one takes some 50 bytes for the moment."""
 IMAGE_BYTES_AHEAD = 2**27
 """Of the images; drawing them takes two or three times as many for the moment."""
@@ -69,15 +69,20 @@ class Batches:
 
     def of_step(self, number: Tensor) -> Step:
         """What lies there of a step that was reached; `number` is an int64 scalar on the device."""
-        row_R = torch.add(self._row_R, number, alpha=len(self._row_R))
-        own = {
-            name: ahead.index_select(0, row_R)
-            for name, ahead in self._ahead.items()
-            if name != "images"
-        }
+        others = dict(self._ahead)
+        images_NP, noise_NZ = others.pop("images"), others.pop("noise")
+        own: dict[str, Tensor] = {}
+        if others or not self._pixels.fused:
+            row_R = torch.add(self._row_R, number, alpha=len(self._row_R))
+            own = {name: ahead.index_select(0, row_R) for name, ahead in others.items()}
+        if self._pixels.fused:
+            images_BCHW, noise_BZ = self._pixels.of_step(images_NP, noise_NZ, self._row_R, number)
+        else:
+            images_BCHW = self._pixels.of_rows(images_NP, row_R)
+            noise_BZ = noise_NZ.index_select(0, row_R)
         return Step(
-            self._pixels.of_rows(self._ahead["images"], row_R),
-            own["noise"],
+            images_BCHW,
+            noise_BZ,
             number,
             own["beta"][0] if "beta" in own else self._beta,
             permutation_BZ=own["permutation"][: self._shuffled] if "permutation" in own else None,

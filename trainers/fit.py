@@ -105,6 +105,7 @@ class Training:
         self._summed_steps = 0
         # The step on the device, so that what it keys follows it without the host.
         self._device_step = torch.zeros((), dtype=torch.int64, device=self.device)
+        self._one = torch.ones((), device=self.device)
         self._captured: CapturedSteps | None = None
         self._capture_anew()
 
@@ -211,19 +212,17 @@ class Training:
         if terms.kl_nats_by_latent is not None:
             scalars["kl_nats"] = terms.kl_nats_by_latent.sum()
             by_latent = [terms.kl_nats_by_latent]
-        summed = torch.stack(
-            [scalars[name].to(self.device, torch.float32) for name in self._term_names]
-        )
-        self._sums += torch.cat([summed, *by_latent]).detach()
+        summed = [scalars[name].to(self.device, torch.float32).view(1) for name in self._term_names]
+        self._sums += torch.cat([*summed, *by_latent]).detach()
 
     def _descend(self, terms: Terms) -> None:
         """A step of the model, and one of its companion, on gradients taken before either."""
         self.optimizer.zero_grad(set_to_none=True)
-        _backward(terms.loss, self.optimizer)
+        _backward(terms.loss, self.optimizer, self._one)
         if self.companion_optimizer is not None:
             assert terms.companion_loss is not None
             self.companion_optimizer.zero_grad(set_to_none=True)
-            _backward(terms.companion_loss, self.companion_optimizer)
+            _backward(terms.companion_loss, self.companion_optimizer, self._one)
             self.companion_optimizer.step()
         if isinstance(self._lr, Tensor):
             moved = factor(self.trial.lr_schedule, self._device_step, self.trial.steps)
@@ -253,10 +252,10 @@ class Training:
         return step._replace(companion=self.companion)
 
 
-def _backward(loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
+def _backward(loss: Tensor, optimizer: torch.optim.Optimizer, one: Tensor) -> None:
     """Gradients for the optimiser's own parameters only."""
     own = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    loss.backward(inputs=own)  # type: ignore[no-untyped-call]
+    loss.backward(one.to(loss.dtype), inputs=own)  # type: ignore[no-untyped-call]
 
 
 def _load_moments(optimizer: torch.optim.Optimizer, moments: Mapping[Any, Any]) -> None:

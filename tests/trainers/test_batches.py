@@ -163,10 +163,10 @@ def test_as_many_steps_are_drawn_as_their_memory_allows(small_trial: MakeTrial) 
 
     numbers, steps = of()
     assert steps % 8 == 0 and steps * 256 * image <= IMAGE_BYTES_AHEAD < (steps + 8) * 256 * image
-    assert numbers % steps == 0 and 256 - steps < numbers <= 256
+    assert numbers % steps == 0 and 1024 - steps < numbers <= 1024
     assert of(64 * 64)[1] > 2 * steps
     assert of(framework=parts.AdaGVAE())[1] <= steps / 2
-    assert of(batch_size=4) == (256, 256)
+    assert of(batch_size=4) == (1024, 1024)
     assert of(batch_size=4, steps=100) == (96, 96)
     assert of(steps=5) == (5, 1)
     assert of(batch_size=10**6, latents=100) == (1, 1)

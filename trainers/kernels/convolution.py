@@ -17,6 +17,7 @@ it, and no sum depends on the order in which blocks end.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -68,9 +69,13 @@ def down(layer: Layer, large: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return _to_small(layer, large, weight, bias=bias)[0]
 
 
-def down_masked(layer: Layer, large: Tensor, weight: Tensor, mask: Tensor) -> Masked:
-    """The same without a bias, zero where `mask`, what the ReLU gave, is not positive."""
-    return _to_small(layer, large, weight, mask=mask)
+def down_masked(
+    layer: Layer, large: Tensor, weight: Tensor, mask: Tensor, *, scale: Tensor | None = None
+) -> Masked:
+    """The same without a bias, zero where `mask`, what the ReLU gave, is not positive; times
+    `scale`, a float32 scalar on the device.
+    """
+    return _to_small(layer, large, weight, mask=mask, scale=scale)
 
 
 def up(
@@ -92,6 +97,7 @@ def _to_small(
     *,
     bias: Tensor | None = None,
     mask: Tensor | None = None,
+    scale: Tensor | None = None,
 ) -> Masked:
     batch, side, channels = large.shape[0], layer.small, layer.small_channels
     kept = large.shape[-1]
@@ -105,10 +111,10 @@ def _to_small(
     if mask is not None:
         sums = torch.empty((blocks_m, channels), dtype=torch.float32, device=large.device)
     _down[(blocks_m * triton.cdiv(channels, tiles.n),)](
-        large, weight, bias, mask, small, sums, rows_m,
+        large, weight, bias, mask, scale, small, sums, rows_m,
         H=layer.large, S=side, CX=layer.large_channels, CK=kept, CY=channels, KS=layer.kernel,
         PAD=layer.padding, FLAT=layer.small_flat, ROWS=rows,
-        BIAS=bias is not None, MASK=mask is not None,
+        BIAS=bias is not None, MASK=mask is not None, SCALE=scale is not None,
         BM=tiles.m, BN=tiles.n, BK=rows * layer.kernel * kept,
         num_warps=tiles.warps, num_stages=tiles.stages,
     )  # fmt: skip
@@ -129,7 +135,7 @@ def _to_large(
     batch, side, channels = small.shape[0], layer.large, layer.large_channels
     large = torch.empty((batch, side, side, channels), dtype=dtype, device=small.device)
     rows_m = batch * layer.half**2
-    tiles = _up_tiles(layer, rows_m)
+    tiles = _up_tiles(layer, rows_m, masked=mask is not None)
     blocks_m = triton.cdiv(rows_m, tiles.m)
     sums = None
     if summed:
@@ -145,6 +151,16 @@ def _to_large(
     return Masked(large, sums)
 
 
+class Parts(NamedTuple):
+    """Of the gradients of a layer's weight, [chunks, Cy k k Cx], and bias, [rows, C], float32; and
+    where their sums over the first axis go."""
+
+    of_weight: Tensor
+    of_bias: Tensor
+    weight: Tensor
+    bias: Tensor
+
+
 def weight_gradient(
     layer: Layer,
     large: Tensor,
@@ -154,12 +170,15 @@ def weight_gradient(
     *,
     transposed: bool,
     sums: Tensor | None = None,
-) -> None:
-    """Writes the gradients of weight and bias, float32 [Cy, k, k, Cx] and of the outputs' channels.
+    scale: Tensor | None = None,
+) -> Parts:
+    """Parts of the gradients of weight and bias, float32 [Cy, k, k, Cx] and of the outputs'
+    channels, which `add_up` writes.
 
     One of `large` and `small` is what the layer was given, the other the gradient of what it gave;
     `sums` those of that gradient where they are known: they are needed of a large side of many
-    channels.
+    channels. `scale`, a float32 scalar on the device, is what all of an image's layer is multiplied
+    by.
     """
     few = large.shape[-1] < FEW_CHANNELS
     rows_m = large.shape[0] * (layer.small if few else layer.half) ** 2
@@ -172,14 +191,16 @@ def weight_gradient(
         sums = torch.empty((chunks, len(bias)), dtype=torch.float32, device=large.device)
     if few:
         _weight_of_taps[(chunks,)](
-            large, small, parts, sums, rows_m,
+            large, small, scale, parts, sums, rows_m,
             H=layer.large, S=layer.small, CX=layer.large_channels, CK=large.shape[-1],
             CY=layer.small_channels, KS=layer.kernel, PAD=layer.padding,
             LARGE_SUMS=transposed and not known, SMALL_SUMS=not (transposed or known),
+            SCALE=scale is not None,
             LENGTH=length, BM=tiles.m, BK=layer.kernel**2 * large.shape[-1],
             num_warps=tiles.warps, num_stages=tiles.stages,
         )  # fmt: skip
     else:
+        assert scale is None
         wide = 4 * layer.large_channels
         high = layer.kernel**2 // 4 * layer.small_channels
         blocks = triton.cdiv(wide, tiles.n) * triton.cdiv(high, min(high, tiles.n))
@@ -191,12 +212,25 @@ def weight_gradient(
             BX=tiles.n, BY=min(high, tiles.n),
             num_warps=tiles.warps, num_stages=tiles.stages,
         )  # fmt: skip
-    block = max(16, 4096 // chunks)
-    _add_up[(triton.cdiv(layer.weights, block) + triton.cdiv(len(bias), CHANNELS_ADDED),)](
-        parts, weight, sums, bias,
-        WEIGHTS=layer.weights, CHANNELS=len(bias), CHUNKS=chunks, BLOCK=block, TOTAL=len(sums),
-        ROWS=min(1024, triton.next_power_of_2(len(sums))), COLUMNS=CHANNELS_ADDED,
-        num_warps=4,
+    return Parts(parts, sums, weight, bias)
+
+
+def add_up(parts: Sequence[Parts]) -> None:
+    """Writes the gradients of some layers at once: alone, each would be next to nothing."""
+    weights, channels = zip(*((p.of_weight.shape[1], len(p.bias)) for p in parts), strict=True)
+    chunks, totals = zip(*((len(p.of_weight), len(p.of_bias)) for p in parts), strict=True)
+    wide = tuple(max(16, 4096 // count) for count in chunks)
+    high = tuple(min(1024, triton.next_power_of_2(count)) for count in totals)
+    blocks = tuple(
+        triton.cdiv(elements, block) + triton.cdiv(count, CHANNELS_ADDED)
+        for elements, block, count in zip(weights, wide, channels, strict=True)
+    )
+    of_weight, of_bias, weight, bias = zip(*parts, strict=True)
+    _add_up[(sum(blocks),)](
+        of_weight, of_bias, weight, bias,
+        WEIGHTS=weights, CHANNELS=channels, CHUNKS=chunks, TOTALS=totals, BLOCKS=blocks,
+        WIDE=wide, HIGH=high,
+        LAYERS=len(parts), COLUMNS=CHANNELS_ADDED, num_warps=4,
     )  # fmt: skip
 
 
@@ -218,18 +252,16 @@ def _down_tiles(layer: Layer, rows: int) -> Tiles:
         return Tiles(32, layer.small_channels, 1, 1)
     if layer.large_channels < FEW_CHANNELS:
         return Tiles(128, layer.small_channels, 4, 1)
-    if rows <= 8192:
-        return Tiles(64, 32, 4, 3)
-    # Two stages of a wide kernel's rows are what fits the shared memory of all GPUs from Ampere on.
-    return Tiles(
-        64, layer.small_channels, 4, 3 if layer.small_channels > layer.large_channels else 2
-    )
+    # Little shared memory, so that blocks of a pack's other kernels lie beside them.
+    return Tiles(64, 32 if rows <= 8192 else layer.small_channels, 4, 2)
 
 
-def _up_tiles(layer: Layer, rows: int) -> Tiles:
+def _up_tiles(layer: Layer, rows: int, *, masked: bool) -> Tiles:
     if layer.large_channels < FEW_CHANNELS:
         return Tiles(128, 16, 4, 2)
-    return Tiles(64, 128, 4, 2) if layer.small_channels == 64 else Tiles(128, 64, 4, 3)
+    if layer.small_channels == 64:
+        return Tiles(64, 128, 4, 2)
+    return Tiles(64 if masked else 128, 64, 4, 3)
 
 
 def _weight_tiles(layer: Layer, rows: int) -> tuple[Tiles, int]:
@@ -238,15 +270,16 @@ def _weight_tiles(layer: Layer, rows: int) -> tuple[Tiles, int]:
     """
     if layer.large_channels < FEW_CHANNELS:
         return Tiles(64, 0, 2 if layer.large_channels == 1 else 4, 1), 512
-    return Tiles(64, 128, 4, 3), 64 if rows >= 32768 else 32 if rows >= 16384 else 16
+    parts = 2 ** (rows // 1024).bit_length() // 2
+    return Tiles(64, 128, 4, 3), min(32, max(8, parts))
 
 
 @triton.jit
 def _down(
-    large, weight, bias, mask, small, sums, rows_m,
+    large, weight, bias, mask, scale, small, sums, rows_m,
     H: tl.constexpr, S: tl.constexpr, CX: tl.constexpr, CK: tl.constexpr, CY: tl.constexpr,
     KS: tl.constexpr, PAD: tl.constexpr, FLAT: tl.constexpr, ROWS: tl.constexpr,
-    BIAS: tl.constexpr, MASK: tl.constexpr,
+    BIAS: tl.constexpr, MASK: tl.constexpr, SCALE: tl.constexpr,
     BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr,
 ):  # fmt: skip
     """A row of the product is a pixel of the small side, a column a channel. The kernel's rows come
@@ -290,6 +323,8 @@ def _down(
     else:
         to = m[:, None] * CY + y[None, :]
     kept = (m < rows_m)[:, None] & (y < CY)[None, :]
+    if SCALE:
+        product *= tl.load(scale)
     if MASK:
         seen = tl.load(mask + to, mask=kept, other=0.0)
         product = tl.where(seen > 0, product, 0.0)
@@ -361,10 +396,10 @@ def _up(
 
 @triton.jit
 def _weight_of_taps(
-    large, small, parts, sums, rows_m,
+    large, small, scale, parts, sums, rows_m,
     H: tl.constexpr, S: tl.constexpr, CX: tl.constexpr, CK: tl.constexpr, CY: tl.constexpr,
     KS: tl.constexpr, PAD: tl.constexpr, LARGE_SUMS: tl.constexpr, SMALL_SUMS: tl.constexpr,
-    LENGTH: tl.constexpr, BM: tl.constexpr, BK: tl.constexpr,
+    SCALE: tl.constexpr, LENGTH: tl.constexpr, BM: tl.constexpr, BK: tl.constexpr,
 ):  # fmt: skip
     """Of an image: a row of the product is an element of the kernel, a column a small channel. A
     block has a part of the pixels of the small side."""
@@ -399,6 +434,8 @@ def _weight_of_taps(
             of_large += x_MK.to(tl.float32)
         if SMALL_SUMS:
             of_small += y_MY.to(tl.float32)
+    factor = tl.load(scale) if SCALE else 1.0
+    product_KY *= factor
     into = ((k // CK) * CX + k % CK)[:, None] + y[None, :] * (KS * KS * CX)
     tl.store(parts + chunk * (CY * KS * KS * CX) + into, product_KY, mask=(k % CK < CX)[:, None])
     if LARGE_SUMS:
@@ -407,9 +444,9 @@ def _weight_of_taps(
         by_tap = tl.where(middle, tl.sum(of_large, axis=0), 0.0)
         x = tl.arange(0, CK)
         of_channel = tl.where((k % CK)[:, None] == x[None, :], by_tap[:, None], 0.0)
-        tl.store(sums + chunk * CX + x, tl.sum(of_channel, axis=0), mask=x < CX)
+        tl.store(sums + chunk * CX + x, tl.sum(of_channel, axis=0) * factor, mask=x < CX)
     if SMALL_SUMS:
-        tl.store(sums + chunk * CY + y, tl.sum(of_small, axis=0))
+        tl.store(sums + chunk * CY + y, tl.sum(of_small, axis=0) * factor)
 
 
 @triton.jit
@@ -473,24 +510,42 @@ def _weight_of_quads(
 
 @triton.jit
 def _add_up(
-    parts, weight, sums, bias,
-    WEIGHTS: tl.constexpr, CHANNELS: tl.constexpr, CHUNKS: tl.constexpr, BLOCK: tl.constexpr,
-    TOTAL: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
+    of_weight, of_bias, weight, bias,
+    WEIGHTS: tl.constexpr, CHANNELS: tl.constexpr, CHUNKS: tl.constexpr, TOTALS: tl.constexpr,
+    BLOCKS: tl.constexpr, WIDE: tl.constexpr, HIGH: tl.constexpr, LAYERS: tl.constexpr,
+    COLUMNS: tl.constexpr,
 ):  # fmt: skip
-    blocks: tl.constexpr = (WEIGHTS + BLOCK - 1) // BLOCK
+    """Everything a tuple, of a number or a tensor a layer."""
     block = tl.program_id(0)
+    for layer in tl.static_range(LAYERS):
+        if (block >= 0) & (block < BLOCKS[layer]):
+            _add_up_layer(
+                block, of_weight[layer], of_bias[layer], weight[layer], bias[layer],
+                WEIGHTS[layer], CHANNELS[layer], CHUNKS[layer], TOTALS[layer],
+                WIDE[layer], HIGH[layer], COLUMNS,
+            )  # fmt: skip
+        block -= BLOCKS[layer]
+
+
+@triton.jit
+def _add_up_layer(
+    block, of_weight, of_bias, weight, bias,
+    WEIGHTS: tl.constexpr, CHANNELS: tl.constexpr, CHUNKS: tl.constexpr, TOTAL: tl.constexpr,
+    WIDE: tl.constexpr, HIGH: tl.constexpr, COLUMNS: tl.constexpr,
+):  # fmt: skip
+    blocks: tl.constexpr = (WEIGHTS + WIDE - 1) // WIDE
     if block < blocks:
-        at = block * BLOCK + tl.arange(0, BLOCK)
+        at = block * WIDE + tl.arange(0, WIDE)
         of_chunk = (tl.arange(0, CHUNKS) * WEIGHTS)[:, None]
-        read = tl.load(parts + of_chunk + at[None, :], mask=(at < WEIGHTS)[None, :], other=0.0)
+        read = tl.load(of_weight + of_chunk + at[None, :], mask=(at < WEIGHTS)[None, :], other=0.0)
         tl.store(weight + at, tl.sum(read, axis=0), mask=at < WEIGHTS)
     else:
         channel = (block - blocks) * COLUMNS + tl.arange(0, COLUMNS)
-        total = tl.zeros((ROWS, COLUMNS), dtype=tl.float32)
-        for start in range(0, TOTAL, ROWS):
-            row = start + tl.arange(0, ROWS)
+        total = tl.zeros((HIGH, COLUMNS), dtype=tl.float32)
+        for start in range(0, TOTAL, HIGH):
+            row = start + tl.arange(0, HIGH)
             total += tl.load(
-                sums + row[:, None] * CHANNELS + channel[None, :],
+                of_bias + row[:, None] * CHANNELS + channel[None, :],
                 mask=(row < TOTAL)[:, None] & (channel < CHANNELS)[None, :],
                 other=0.0,
             )

@@ -52,18 +52,16 @@ def _multiply(
     row_sums: Tensor | None = None,
 ) -> None:
     (m, k), n = a_MK.shape, b_KN.shape[1]
-    blocks_n = triton.cdiv(n, BLOCK)
-    _product[(triton.cdiv(m, BLOCK) * blocks_n,)](
+    # A latent side is narrow: there many small blocks, and most of the sum at once.
+    block, wide, stages = (64, 64, 3) if min(m, n) >= 64 else (32, 128, 2)
+    _product[(triton.cdiv(m, block) * triton.cdiv(n, block),)](
         a_MK, b_KN, c_MN, bias, mask, row_sums,
         m, n, a_MK.stride(0), a_MK.stride(1), b_KN.stride(0), b_KN.stride(1),
         K=k, BIAS=bias is not None, RELU=relu, MASK=mask is not None,
         ROW_SUMS=row_sums is not None,
-        BLOCK=BLOCK, BK=min(128, max(16, triton.next_power_of_2(k))),
-        num_warps=4, num_stages=4,
+        BLOCK=block, BK=min(wide, max(16, triton.next_power_of_2(k))),
+        num_warps=4, num_stages=stages,
     )  # fmt: skip
-
-
-BLOCK = 32
 
 
 @triton.jit

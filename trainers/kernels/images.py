@@ -10,21 +10,31 @@ from torch import Tensor
 BLOCK = 1024
 
 
-def scaled_rows(
-    images_NP: Tensor, row_R: Tensor, shift_C: Tensor, scale_C: Tensor, *, shifted: bool
-) -> Tensor:
-    """Some rows of many images on the model's scale: (x - shift) / scale, float32 [R, P].
+def rows_of_step(
+    images_NP: Tensor,
+    noise_NZ: Tensor,
+    row_R: Tensor,
+    step: Tensor,
+    shift_C: Tensor,
+    scale_C: Tensor,
+    *,
+    shifted: bool,
+) -> tuple[Tensor, Tensor]:
+    """A step's rows of many images on the model's scale, (x - shift) / scale, float32 [R, P], and
+    of their noise, float32 [R, Z]; `row_R` are those of step 0, each step has R of its own.
 
-    Rows of uint8 or float32, whose P elements are pixels with C channels each; rounded as
+    Images of uint8 or float32, whose P elements are pixels with C channels each; rounded as
     `trainers.pixels.Pixels.to_float` rounds.
     """
-    (rows,), elements, channels = row_R.shape, images_NP.shape[1], len(shift_C)
+    (rows,), elements, latents = row_R.shape, images_NP.shape[1], noise_NZ.shape[1]
     scaled_RP = torch.empty((rows, elements), dtype=torch.float32, device=images_NP.device)
-    _scaled_rows[(rows, triton.cdiv(elements, BLOCK))](
-        images_NP, row_R, shift_C, scale_C, scaled_RP,
-        P=elements, C=channels, SHIFTED=shifted, BLOCK=BLOCK, num_warps=4,
+    drawn_RZ = torch.empty((rows, latents), dtype=torch.float32, device=images_NP.device)
+    _rows_of_step[(rows, triton.cdiv(elements, BLOCK))](
+        images_NP, noise_NZ, row_R, step, shift_C, scale_C, scaled_RP, drawn_RZ,
+        R=rows, P=elements, C=len(shift_C), Z=latents, WIDE=triton.next_power_of_2(latents),
+        SHIFTED=shifted, BLOCK=BLOCK, num_warps=4,
     )  # fmt: skip
-    return scaled_RP
+    return scaled_RP, drawn_RZ
 
 
 def padded(images_BHW3: Tensor) -> Tensor:
@@ -38,20 +48,25 @@ def padded(images_BHW3: Tensor) -> Tensor:
 
 
 @triton.jit
-def _scaled_rows(
-    images, row, shift, scale, scaled,
-    P: tl.constexpr, C: tl.constexpr, SHIFTED: tl.constexpr, BLOCK: tl.constexpr,
+def _rows_of_step(
+    images, noise, row, step, shift, scale, scaled, drawn,
+    R: tl.constexpr, P: tl.constexpr, C: tl.constexpr, Z: tl.constexpr, WIDE: tl.constexpr,
+    SHIFTED: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     into = tl.program_id(0)
     element = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     kept = element < P
-    at = tl.load(row + into) * P
-    values = tl.load(images + at + element, mask=kept, other=0).to(tl.float32)
+    at = tl.load(row + into) + tl.load(step) * R
+    values = tl.load(images + at * P + element, mask=kept, other=0).to(tl.float32)
     channel = element % C
     if SHIFTED:
         values -= tl.load(shift + channel)
     values = tl.div_rn(values, tl.load(scale + channel))
     tl.store(scaled + into * P + element, values, mask=kept)
+    if tl.program_id(1) == 0:
+        latent = tl.arange(0, WIDE)
+        numbers = tl.load(noise + at * Z + latent, mask=latent < Z, other=0.0)
+        tl.store(drawn + into * Z + latent, numbers, mask=latent < Z)
 
 
 @triton.jit

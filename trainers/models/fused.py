@@ -17,8 +17,9 @@ from torch.autograd.function import once_differentiable
 
 from grids import parts
 from trainers.flat_adam import FlatAdam, aligned
-from trainers.kernels import convolution, dense
+from trainers.kernels import convolution, decoded, dense, pairs, posterior
 from trainers.kernels.convolution import Layer
+from trainers.kernels.decoded import Loss
 from trainers.kernels.images import padded
 from trainers.models.transposed import TransposedConvolution
 from trainers.models.vae import VAE
@@ -85,9 +86,25 @@ class FusedHalves:
 
     def decode(self, z_BZ: Tensor) -> Tensor:
         """The decoder's linear output, float32 [B, C, H, W] in channels_last order."""
+        return self._decoded(z_BZ, None, None)
+
+    def decoded_loss(self, z_BZ: Tensor, images_BCHW: Tensor, loss: Loss) -> Tensor:
+        """Of that output, summed over an image and averaged over the batch; the images as `encode`
+        has them."""
+        return self._decoded(z_BZ, images_BCHW, loss)
+
+    def sample(self, mean_BZ: Tensor, logvar_BZ: Tensor, noise_BZ: Tensor) -> tuple[Tensor, Tensor]:
+        return posterior.sampled(mean_BZ, logvar_BZ, noise_BZ)
+
+    def averaged(
+        self, mean_BZ: Tensor, logvar_BZ: Tensor, divergence: str, averaging: str, ratio: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        return pairs.averaged(mean_BZ, logvar_BZ, divergence, averaging, ratio)
+
+    def _decoded(self, z_BZ: Tensor, images_BCHW: Tensor | None, loss: Loss | None) -> Tensor:
         parameters, copies = self._decoder
-        output: Tensor = _Decoder.apply(z_BZ, self._up, copies, *parameters)  # type: ignore[no-untyped-call]
-        return output
+        found: Tensor = _Decoder.apply(z_BZ, images_BCHW, loss, self._up, copies, *parameters)  # type: ignore[no-untyped-call]
+        return found
 
 
 def _geometry(layers: Sequence[nn.Module], side: int) -> list[Layer]:
@@ -158,6 +175,7 @@ class _Encoder(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         layers, copies, given = ctx.layers, ctx.copies, ctx.given
         gradients = _gradients(ctx.parameters)
+        found: list[convolution.Parts] = []
         sums: Tensor | None = None
         for place in reversed(range(len(copies))):
             weight, bias = gradients[2 * place : 2 * place + 2]
@@ -167,14 +185,17 @@ class _Encoder(torch.autograd.Function):
                 gradient = dense.input_gradient(gradient, copies[place], mask_BI=x)
                 continue
             layer, weight = layers[place], _as_stored(weight)
-            convolution.weight_gradient(
-                layer, given[place], gradient, weight, bias, transposed=False, sums=sums
+            found.append(
+                convolution.weight_gradient(
+                    layer, given[place], gradient, weight, bias, transposed=False, sums=sums
+                )
             )
             if place > 0:
                 # The image's own layer adds up what it is given as it reads it.
                 gradient, sums = convolution.up_masked(
                     layer, gradient, copies[place], given[place], summed=place > 1
                 )
+        convolution.add_up(found)
         del ctx.given  # the activations
         return None, None, None, *gradients
 
@@ -182,8 +203,15 @@ class _Encoder(torch.autograd.Function):
 class _Decoder(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, z: Tensor, layers: list[Layer], copies: list[Tensor], *parameters: Tensor
+        ctx: Any,
+        z: Tensor,
+        images: Tensor | None,
+        loss: Loss | None,
+        layers: list[Layer],
+        copies: list[Tensor],
+        *parameters: Tensor,
     ) -> Tensor:
+        """The output, or of its loss against the images the mean over them."""
         given = [z.contiguous()]
         denses = len(copies) - len(layers)
         bfloat16 = torch.bfloat16
@@ -196,29 +224,48 @@ class _Decoder(torch.autograd.Function):
                     convolution.up(layer, given[-1], copy, bias, relu=True, dtype=bfloat16)
                 )
         ctx.layers, ctx.copies, ctx.given, ctx.parameters = layers, copies, given, parameters
-        output = convolution.up(
-            layers[-1], given[-1], copies[-1], parameters[-1], relu=False, dtype=torch.float32
-        )
-        return output.permute(0, 3, 1, 2)
+        ctx.loss_gradient = None
+        last = layers[-1], given[-1], copies[-1], parameters[-1]
+        if images is None or loss is None:
+            return convolution.up(*last, relu=False, dtype=torch.float32).permute(0, 3, 1, 2)
+        found = decoded.up_loss(*last, images.permute(0, 2, 3, 1).contiguous(), loss)
+        ctx.loss_gradient = found.gradient
+        return found.parts.sum()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         layers, copies, given = ctx.layers, ctx.copies, ctx.given
         gradients = _gradients(ctx.parameters)
-        gradient = _as_kept(gradient.permute(0, 2, 3, 1))
+        scale: Tensor | None = None
+        if ctx.loss_gradient is None:
+            gradient = _as_kept(gradient.permute(0, 2, 3, 1))
+        else:
+            # What comes in is one number, which the sums in float32 are multiplied by.
+            gradient, scale = ctx.loss_gradient, gradient
+        found: list[convolution.Parts] = []
         sums: Tensor | None = None
         denses = len(copies) - len(layers)
         for place in reversed(range(len(copies))):
             weight, bias = gradients[2 * place : 2 * place + 2]
             if place >= denses:
                 layer, weight = layers[place - denses], _as_stored(weight)
-                convolution.weight_gradient(
-                    layer, gradient, given[place], weight, bias, transposed=True, sums=sums
+                found.append(
+                    convolution.weight_gradient(
+                        layer,
+                        gradient,
+                        given[place],
+                        weight,
+                        bias,
+                        transposed=True,
+                        sums=sums,
+                        scale=scale,
+                    )  # fmt: skip
                 )
                 gradient, sums = convolution.down_masked(
-                    layer, gradient, copies[place], given[place]
+                    layer, gradient, copies[place], given[place], scale=scale
                 )
+                scale = None
                 continue
             gradient = gradient.flatten(1)
             dense.weight_gradient(gradient, given[place], weight, bias)
@@ -226,5 +273,6 @@ class _Decoder(torch.autograd.Function):
                 gradient = dense.input_gradient(gradient, copies[place], mask_BI=given[place])
             else:
                 gradient = dense.input_gradient(gradient, copies[0], dtype=torch.float32)
-        del ctx.given
-        return gradient, None, None, *gradients
+        convolution.add_up(found)
+        del ctx.given, ctx.loss_gradient
+        return gradient, None, None, None, None, *gradients

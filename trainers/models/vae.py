@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +13,28 @@ from trainers.models.transposed import TransposedConvolution
 
 
 class Halves(Protocol):
-    """The same encoder and decoder in other kernels: what leaves them is float32."""
+    """The same encoder and decoder in other kernels, and what a training does between and after
+    them: what leaves them is float32."""
 
     def encode(self, images_BCHW: Tensor) -> Tensor: ...
 
     def decode(self, z_BZ: Tensor) -> Tensor: ...
+
+    def sample(self, mean_BZ: Tensor, logvar_BZ: Tensor, noise_BZ: Tensor) -> tuple[Tensor, Tensor]:
+        """A sample, [B, Z], and the nats of each latent, mean over the batch, [Z]."""
+        ...
+
+    def averaged(
+        self, mean_BZ: Tensor, logvar_BZ: Tensor, divergence: str, averaging: str, ratio: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Of pairs: the averaged posteriors, [B, Z] each, and how many latents are shared."""
+        ...
+
+    def decoded_loss(
+        self, z_BZ: Tensor, images_BCHW: Tensor, loss: Literal["mse", "bernoulli"]
+    ) -> Tensor:
+        """Summed over an image, mean over the batch."""
+        ...
 
 
 class VAE(nn.Module):
@@ -36,7 +53,11 @@ class VAE(nn.Module):
         self.log_sigma: nn.Parameter | None
         self.register_parameter("log_sigma", None)
         self.fused: Halves | None = None
+
+    @property
+    def fused_in_use(self) -> Halves | None:
         """In place of both modules wherever autocast would have them in bfloat16 on CUDA."""
+        return self.fused if torch.is_autocast_enabled("cuda") else None
 
     def encode(self, images_BCHW: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance of the posterior, [B, Z] each."""
@@ -49,13 +70,13 @@ class VAE(nn.Module):
 
     def decode(self, z_BZ: Tensor) -> Tensor:
         """The decoder's linear output, [B, C, H, W]."""
-        if self.fused is not None and torch.is_autocast_enabled("cuda"):
-            return self.fused.decode(z_BZ)
+        if (fused := self.fused_in_use) is not None:
+            return fused.decode(z_BZ)
         return at_least_float32(self.decoder(z_BZ))
 
     def _head(self, images_BCHW: Tensor) -> Tensor:
-        if self.fused is not None and torch.is_autocast_enabled("cuda"):
-            return self.fused.encode(images_BCHW)
+        if (fused := self.fused_in_use) is not None:
+            return fused.encode(images_BCHW)
         return at_least_float32(self.encoder(images_BCHW))
 
 

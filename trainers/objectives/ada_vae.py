@@ -31,21 +31,38 @@ from trainers.objectives.step import Step, Terms
 def ada_vae(model: VAE, step: Step, trial: Trial) -> Terms:
     """Terms of one batch of pairs: the first half of the rows, then their partners."""
     mean_BZ, logvar_BZ = model.encode(step.images_BCHW)
-    mean_BZ, logvar_BZ, shared_PZ = averaged(mean_BZ, logvar_BZ, step.noise_BZ, trial.framework)
+    framework = trial.framework
+    assert isinstance(framework, parts.AdaGVAE | parts.AdaMLVAE)
+    if (fused := model.fused_in_use) and framework.divergence in gaussian.DIVERGENCES:
+        mean_BZ, logvar_BZ, shared_latents = fused.averaged(
+            mean_BZ,
+            logvar_BZ,
+            framework.divergence,
+            averaging_of(framework),
+            framework.threshold_ratio,
+        )
+    else:
+        mean_BZ, logvar_BZ, shared_PZ = averaged(mean_BZ, logvar_BZ, step.noise_BZ, framework)
+        shared_latents = shared_PZ.sum(dim=1, dtype=torch.float32).mean()
     found = evidence_of(mean_BZ, logvar_BZ, model, step, trial)
     elements = step.images_BCHW[0].numel()
     loss = beta_weighted(found, step.beta, trial.beta_convention, elements)
-    shared_latents = shared_PZ.sum(dim=1, dtype=torch.float32).mean()
     own = {**found.own, "shared_latents": shared_latents}
     return Terms(loss, found.reconstruction, found.kl_Z, own)
 
 
+def averaging_of(framework: parts.AdaGVAE | parts.AdaMLVAE) -> str:
+    """Of `gaussian.AVERAGES`."""
+    return framework.averaging if isinstance(framework, parts.AdaGVAE) else "ml_vae"
+
+
 def averaged(
-    mean_BZ: Tensor, logvar_BZ: Tensor, noise_BZ: Tensor, framework: parts.Framework
+    mean_BZ: Tensor,
+    logvar_BZ: Tensor,
+    noise_BZ: Tensor,
+    framework: parts.AdaGVAE | parts.AdaMLVAE,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Mean and log variance of the averaged posteriors, [B, Z], and which were shared, [B/2, Z]."""
-    assert isinstance(framework, parts.AdaGVAE | parts.AdaMLVAE)
-    averaging = framework.averaging if isinstance(framework, parts.AdaGVAE) else "ml_vae"
     mean1_PZ, mean2_PZ = mean_BZ.chunk(2)
     logvar1_PZ, logvar2_PZ = logvar_BZ.chunk(2)
     posteriors = (mean1_PZ, logvar1_PZ, mean2_PZ, logvar2_PZ)
@@ -58,7 +75,7 @@ def averaged(
         else:
             delta_PZ = gaussian.DIVERGENCES[framework.divergence](*posteriors)
         shared_PZ = shared(delta_PZ, framework.threshold_ratio)
-    average_mean_PZ, average_logvar_PZ = gaussian.AVERAGES[averaging](*posteriors)
+    average_mean_PZ, average_logvar_PZ = gaussian.AVERAGES[averaging_of(framework)](*posteriors)
     return (
         torch.cat([torch.where(shared_PZ, average_mean_PZ, m) for m in (mean1_PZ, mean2_PZ)]),
         torch.cat([torch.where(shared_PZ, average_logvar_PZ, v) for v in (logvar1_PZ, logvar2_PZ)]),

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from grids.trial import Trial
 from trainers.models.vae import VAE
-from trainers.objectives.evidence import reconstruction_per_image
+from trainers.objectives.evidence import decoded_error
 from trainers.objectives.step import Step, Terms
 
 
 def autoencoder(model: VAE, step: Step, trial: Trial) -> Terms:
     """Terms of one batch; no KL."""
     images_BCHW = step.images_BCHW
-    output_BCHW = model.decode(model.code(images_BCHW))
-    reconstruction, own = reconstruction_per_image(model, output_BCHW, images_BCHW, trial)
+    reconstruction, own = decoded_error(model, model.code(images_BCHW), images_BCHW, trial)
     return Terms(reconstruction / images_BCHW[0].numel(), reconstruction, None, own)

@@ -30,5 +30,5 @@ def beta_vae(model: VAE, step: Step, trial: Trial) -> Terms:
 def beta_weighted(found: Evidence, beta: Tensor | float, convention: str, elements: int) -> Tensor:
     """The equation above, in either convention, of images of so many elements."""
     if convention == "mean":
-        return found.reconstruction / elements + beta * found.kl_Z.sum() / len(found.kl_Z)
+        return found.reconstruction / elements + beta / len(found.kl_Z) * found.kl_Z.sum()
     return found.reconstruction + beta * found.kl_Z.sum()

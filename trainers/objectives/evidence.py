@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from torch import Tensor
 
+from grids import parts
 from grids.trial import Trial
 from trainers import gaussian
 from trainers.models.vae import VAE
 from trainers.objectives.step import Step
 from trainers.reconstruction import reconstruction_of
+
+FUSED_LOSSES: Mapping[parts.Reconstruction, Literal["mse", "bernoulli"]] = {
+    parts.MSE(): "mse",
+    parts.Bernoulli(): "bernoulli",
+}
+"""Those that a decoder's own kernels compute with their last layer."""
 
 
 class Evidence(NamedTuple):
@@ -43,12 +50,23 @@ def evidence_of(
     mean_BZ: Tensor, logvar_BZ: Tensor, model: VAE, step: Step, trial: Trial
 ) -> Evidence:
     """The same of posteriors that an encoder gave, or that were changed since."""
-    z_BZ = gaussian.sample(mean_BZ, logvar_BZ, step.noise_BZ)
-    reconstruction, own = reconstruction_per_image(
-        model, model.decode(z_BZ), step.images_BCHW, trial
-    )
-    kl_Z = gaussian.kl_from_standard_normal(mean_BZ, logvar_BZ).mean(dim=0)
+    if (fused := model.fused_in_use) is not None:
+        z_BZ, kl_Z = fused.sample(mean_BZ, logvar_BZ, step.noise_BZ)
+    else:
+        z_BZ = gaussian.sample(mean_BZ, logvar_BZ, step.noise_BZ)
+        kl_Z = gaussian.kl_from_standard_normal(mean_BZ, logvar_BZ).mean(dim=0)
+    reconstruction, own = decoded_error(model, z_BZ, step.images_BCHW, trial)
     return Evidence(mean_BZ, logvar_BZ, z_BZ, reconstruction, kl_Z, own)
+
+
+def decoded_error(
+    model: VAE, z_BZ: Tensor, images_BCHW: Tensor, trial: Trial
+) -> tuple[Tensor, Mapping[str, Tensor]]:
+    """`reconstruction_per_image` of what the decoder makes of z."""
+    loss = FUSED_LOSSES.get(trial.reconstruction)
+    if (fused := model.fused_in_use) is not None and loss is not None:
+        return fused.decoded_loss(z_BZ, images_BCHW, loss), {}
+    return reconstruction_per_image(model, model.decode(z_BZ), images_BCHW, trial)
 
 
 def reconstruction_per_image(

@@ -78,7 +78,9 @@ def case(
     # Parts as few as the interpreter is done with soon, tiles as those of a step of 256 images.
     tiles = {name: getattr(convolution, name) for name in ("_down_tiles", "_up_tiles")}
     for name, of in tiles.items():
-        monkeypatch.setattr(convolution, name, lambda layer, rows, of=of: of(layer, 2**16))
+        monkeypatch.setattr(
+            convolution, name, lambda layer, rows, of=of, **of_use: of(layer, 2**16, **of_use)
+        )
     parts = convolution._weight_tiles
     monkeypatch.setattr(
         convolution, "_weight_tiles", lambda layer, rows: (parts(layer, rows)[0], 4)
@@ -132,7 +134,8 @@ def test_to_the_large_side_where_a_relu_let_through(case: Case, summed: bool) ->
 def gradients(case: Case, bias: Tensor, **options: object) -> tuple[Tensor, Tensor]:
     weight = torch.full_like(case.weight, torch.nan, dtype=torch.float32)
     bias = torch.full_like(bias, torch.nan)
-    convolution.weight_gradient(case.layer, case.kept, case.small, weight, bias, **options)
+    parts = convolution.weight_gradient(case.layer, case.kept, case.small, weight, bias, **options)
+    convolution.add_up([parts])
     return weight.permute(0, 3, 1, 2), bias
 
 

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from grids import parts
 from grids.trial import Trial
-from trainers import make_model
+from trainers import OBJECTIVES, make_model
+from trainers.models.vae import VAE
+from trainers.objectives.step import Step
 
 fused = pytest.importorskip("trainers.models.fused")
 
@@ -97,3 +99,74 @@ def test_a_step_whose_offsets_leave_32_bits_is_left_to_torch(
     model = make_model(small_trial(), device="cpu")
     assert fused.fusible(model, images=61_000)
     assert not fused.fusible(model, images=65_536)
+
+
+# The interpreter takes some ten seconds for each.
+ALL = [
+    (framework, reconstruction, rgb)
+    for framework in (
+        parts.BetaVAE(),
+        parts.AdaGVAE(),
+        parts.AdaGVAE(averaging="disent_0_5", divergence="forward"),
+        parts.AdaMLVAE(),
+        parts.AdaGVAE(divergence="sampled_distance"),
+        parts.Autoencoder(),
+        parts.VAE(),
+    )
+    for reconstruction in (parts.MSE(), parts.Bernoulli(), parts.Gaussian())
+    for rgb in (True, False)
+]
+QUICK = [
+    (parts.BetaVAE(), parts.MSE(), True),
+    (parts.AdaGVAE(), parts.Bernoulli(), False),
+    (parts.Autoencoder(), parts.Gaussian(), False),
+]
+
+
+@pytest.mark.parametrize(
+    ("framework", "reconstruction", "rgb"),
+    [pytest.param(*case, marks=() if case in QUICK else pytest.mark.slow) for case in ALL],
+)
+def test_objectives_are_those_of_the_modules(
+    small_trial: Callable[..., Trial],
+    device: torch.device,
+    monkeypatch: pytest.MonkeyPatch,
+    framework: parts.Framework,
+    reconstruction: parts.Reconstruction,
+    rgb: bool,
+) -> None:
+    # In use without the autocast of a GPU, which there is not everywhere.
+    monkeypatch.setattr(VAE, "fused_in_use", property(lambda model: model.fused))
+    trial = small_trial(
+        dataset=parts.XYSquares(grid_size=2, **(SMALL | {"rgb": rgb})),
+        model=parts.ConvBurgess(),
+        framework=framework,
+        reconstruction=reconstruction,
+        beta=0.5 if framework.conventions else None,
+    )
+    model, reference = make_model(trial, device=device), make_model(trial, device=device).double()
+    part = parts.Adam()
+    optimizer = fused.fuse(model, 32, part, part.lr)
+    with torch.no_grad():
+        for parameter, same in zip(model.parameters(), reference.parameters(), strict=True):
+            same.copy_(optimizer.copies[parameter] if parameter.dim() > 1 else parameter)
+    made = torch.Generator().manual_seed(0)
+    images = torch.rand(4, 3 if rgb else 1, 32, 32, generator=made).bfloat16().to(device)
+    images = images.contiguous(memory_format=torch.channels_last)
+    noise = torch.randn(4, trial.latents, generator=made).to(device)
+    number = torch.zeros((), dtype=torch.int64, device=device)
+    terms, expected = (
+        OBJECTIVES[framework.name](of, Step(x, n, number, 0.5), trial)
+        for of, x, n in (
+            (model, images.float(), noise),
+            (reference, images.double(), noise.double()),
+        )
+    )
+    assert error(terms.loss, expected.loss) < ROUNDINGS
+    assert error(terms.reconstruction_per_image, expected.reconstruction_per_image) < ROUNDINGS
+    assert terms.own.keys() == expected.own.keys()
+    terms.loss.backward()
+    expected.loss.backward()
+    for parameter, same in zip(model.parameters(), reference.parameters(), strict=True):
+        assert parameter.grad is not None and same.grad is not None
+        assert error(parameter.grad, same.grad) < MASKS_FLIPPED
