@@ -164,6 +164,7 @@ def test_under_a_cluster_of_two_nodes_a_store_that_fails_in_every_way_costs_no_r
 ) -> None:
     """One after the other, while a reader polls: 30 s of `down`, 5 s of one request in seven."""
     grid = tiny_grid(seeds="[0, 1, 2, 3]", steps=4000, every=1000)
+    began = time.monotonic()
     cluster = FaultCluster(nodes=2)  # now, as its workers inherit where the bucket is
     try:
         with Polling(out / "tiny") as reader:
@@ -180,9 +181,16 @@ def test_under_a_cluster_of_two_nodes_a_store_that_fails_in_every_way_costs_no_r
             assert code == 0, text
     finally:
         cluster.close()
+    took = time.monotonic() - began
     run(grid, tmp_path / "disk")
     same(out / "tiny", tmp_path / "disk" / "tiny")
-    assert set(load(out / "tiny").attempts["outcome"]) == {"completed"}
+    attempts = load(out / "tiny").attempts
+    assert set(attempts["outcome"]) == {"completed"}
+    # What was trained before the first fault and after the last is that of a store without any.
+    trained = attempts.groupby("trial_id")["train_seconds"].sum()
+    without = load(tmp_path / "disk" / "tiny").attempts.groupby("trial_id")["train_seconds"].sum()
+    assert (trained > without / 2).all()
+    assert (attempts.groupby(["epoch", "node", "pid"])["wall_seconds"].sum() <= took).all()
     assert_clean(out / "tiny")
 
 
