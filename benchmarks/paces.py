@@ -21,6 +21,7 @@ from grids import parts
 from grids.datasets import Images
 from grids.trial import Trial
 from trainers import make_dataset, make_model
+from trainers.batches import STEPS_AHEAD
 from trainers.encode import encode
 from trainers.evaluation import evaluate
 from trainers.fit import Training
@@ -38,7 +39,8 @@ class Amounts(NamedTuple):
     evaluated_images: int
 
 
-AMOUNTS = {"cuda": Amounts(160, 8, 10_000), "cpu": Amounts(2, 4, 1_000)}
+# On CUDA a block has its share of the numbers that are drawn ahead.
+AMOUNTS = {"cuda": Amounts(STEPS_AHEAD, 8, 10_000), "cpu": Amounts(2, 4, 1_000)}
 
 
 class Kind(NamedTuple):
