@@ -29,7 +29,8 @@ from trainers.streams import Stream, normals
 # What a training on a GPU draws at once, at most.
 STEPS_AHEAD = 1024
 NOISE_AHEAD = 2**22
-"""Numbers of the noise; drawing one takes some 50 bytes for the moment."""
+"""Numbers of the noise, or of the factors where they are more; drawing one takes some 50 bytes for
+the moment."""
 IMAGE_BYTES_AHEAD = 2**27
 """Of the images; drawing them takes two or three times as many for the moment."""
 
@@ -70,16 +71,13 @@ class Batches:
     def of_step(self, number: Tensor) -> Step:
         """What lies there of a step that was reached; `number` is an int64 scalar on the device."""
         others = dict(self._ahead)
-        images_NP, noise_NZ = others.pop("images"), others.pop("noise")
+        images_BCHW, noise_BZ = self._pixels.of_step(
+            others.pop("images"), others.pop("noise"), self._row_R, number
+        )
         own: dict[str, Tensor] = {}
-        if others or not self._pixels.fused:
+        if others:
             row_R = torch.add(self._row_R, number, alpha=len(self._row_R))
             own = {name: ahead.index_select(0, row_R) for name, ahead in others.items()}
-        if self._pixels.fused:
-            images_BCHW, noise_BZ = self._pixels.of_step(images_NP, noise_NZ, self._row_R, number)
-        else:
-            images_BCHW = self._pixels.of_rows(images_NP, row_R)
-            noise_BZ = noise_NZ.index_select(0, row_R)
         return Step(
             images_BCHW,
             noise_BZ,
@@ -160,7 +158,8 @@ def steps_ahead(trial: Trial, dataset: Dataset, device: torch.device) -> tuple[i
 def that_fit(trial: Trial, image_bytes: int) -> tuple[int, int]:
     """The same of images of so many bytes each, on a GPU."""
     images = images_a_step(trial)
-    numbers = max(min(STEPS_AHEAD, NOISE_AHEAD // (images * trial.latents), trial.steps), 1)
+    drawn = images * max(trial.latents, len(trial.dataset.factor_sizes))
+    numbers = max(min(STEPS_AHEAD, NOISE_AHEAD // drawn, trial.steps), 1)
     steps = min(IMAGE_BYTES_AHEAD // (images * image_bytes), numbers)
     steps = max(steps - steps % STEPS_A_GRAPH, 1)
     return numbers - numbers % steps, steps

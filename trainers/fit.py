@@ -105,6 +105,7 @@ class Training:
         self._summed_steps = 0
         # The step on the device, so that what it keys follows it without the host.
         self._device_step = torch.zeros((), dtype=torch.int64, device=self.device)
+        # The gradient of a loss in itself, which torch would fill in anew each step.
         self._one = torch.ones((), device=self.device)
         self._captured: CapturedSteps | None = None
         self._capture_anew()

@@ -25,8 +25,7 @@ class Pixels:
         self._shift_C11, self._scale_C11 = self.shift_C11.float(), self.scale_C11.float()
         self._standardise = dataset.standardise
         self._image_shape = dataset.image_shape
-        self.fused = usable(device)
-        """Whether `of_step` can be had."""
+        self._fused = usable(device)
 
     def to_float(self, images_BCHW: Tensor) -> Tensor:
         """A dataset's images [B, C, H, W] to float32 of the same shape and memory format."""
@@ -37,29 +36,26 @@ class Pixels:
             return images_BCHW / self._scale_C11
         return (images_BCHW - self._shift_C11).div_(self._scale_C11)
 
-    def of_rows(self, images_NP: Tensor, row_R: Tensor) -> Tensor:
-        """The same of some rows of many images, each flattened from channels_last order:
-        [R, C, H, W], in that order.
-        """
-        return self.to_float(self._shaped(images_NP.index_select(0, row_R)))
-
     def of_step(
         self, images_NP: Tensor, noise_NZ: Tensor, row_R: Tensor, step: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The same of R rows further on for each step, and those of the noise, [R, Z]; as one
-        kernel.
+        """The same of a step's rows of many images, each flattened from channels_last order:
+        [R, C, H, W], in that order; and of their noise, [R, Z]. `row_R` are those of step 0, each
+        step has R of its own.
         """
-        from trainers.kernels.images import rows_of_step  # needs Triton
-
-        shift_C, scale_C = self._shift_C11.flatten(), self._scale_C11.flatten()
-        images_RP, noise_RZ = rows_of_step(
-            images_NP, noise_NZ, row_R, step, shift_C, scale_C, shifted=self._standardise
-        )
-        return self._shaped(images_RP), noise_RZ
-
-    def _shaped(self, images_RP: Tensor) -> Tensor:
         channels, height, width = self._image_shape
-        return images_RP.view(-1, height, width, channels).permute(0, 3, 1, 2)
+        if self._fused:
+            from trainers.kernels.images import rows_of_step  # needs Triton
+
+            shift_C, scale_C = self._shift_C11.flatten(), self._scale_C11.flatten()
+            images_RP, noise_RZ = rows_of_step(
+                images_NP, noise_NZ, row_R, step, shift_C, scale_C, shifted=self._standardise
+            )
+            return images_RP.view(-1, height, width, channels).permute(0, 3, 1, 2), noise_RZ
+        row_R = torch.add(row_R, step, alpha=len(row_R))
+        images_RP, noise_RZ = images_NP.index_select(0, row_R), noise_NZ.index_select(0, row_R)
+        images_RCHW = images_RP.view(-1, height, width, channels).permute(0, 3, 1, 2)
+        return self.to_float(images_RCHW), noise_RZ
 
     def to_bytes(self, images_BCHW: Tensor) -> Tensor:
         """The nearest uint8 of images on the model's scale, clipped to [0, 255]."""

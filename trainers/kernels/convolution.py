@@ -1,4 +1,4 @@
-"""Convolutions of stride 2, their transposes and all their gradients as three Triton kernels.
+"""Convolutions of stride 2, their transposes and all their gradients as Triton kernels.
 
 cuDNN has no fast bfloat16 kernel for the 1 or 3 channels of an image, and leaves bias, ReLU and its
 mask to kernels of their own. A layer joins a large side X [B, H, W, Cx] (channels last) and a small
@@ -176,9 +176,9 @@ def weight_gradient(
     channels, which `add_up` writes.
 
     One of `large` and `small` is what the layer was given, the other the gradient of what it gave;
-    `sums` those of that gradient where they are known: they are needed of a large side of many
-    channels. `scale`, a float32 scalar on the device, is what all of an image's layer is multiplied
-    by.
+    `sums` those of that gradient where they are known: an image's layer has its own, and those of a
+    large side of many channels are needed. `scale`, a float32 scalar on the device, is what all of
+    an image's layer is multiplied by.
     """
     few = large.shape[-1] < FEW_CHANNELS
     rows_m = large.shape[0] * (layer.small if few else layer.half) ** 2
@@ -186,16 +186,15 @@ def weight_gradient(
     length = triton.cdiv(triton.cdiv(rows_m, chunks), tiles.m) * tiles.m
     parts = torch.empty((chunks, layer.weights), dtype=torch.float32, device=large.device)
     known = sums is not None
+    assert not known if few else known or not transposed
     if sums is None:
-        assert few or not transposed
         sums = torch.empty((chunks, len(bias)), dtype=torch.float32, device=large.device)
     if few:
         _weight_of_taps[(chunks,)](
             large, small, scale, parts, sums, rows_m,
             H=layer.large, S=layer.small, CX=layer.large_channels, CK=large.shape[-1],
             CY=layer.small_channels, KS=layer.kernel, PAD=layer.padding,
-            LARGE_SUMS=transposed and not known, SMALL_SUMS=not (transposed or known),
-            SCALE=scale is not None,
+            TRANSPOSED=transposed, SCALE=scale is not None,
             LENGTH=length, BM=tiles.m, BK=layer.kernel**2 * large.shape[-1],
             num_warps=tiles.warps, num_stages=tiles.stages,
         )  # fmt: skip
@@ -398,7 +397,7 @@ def _up(
 def _weight_of_taps(
     large, small, scale, parts, sums, rows_m,
     H: tl.constexpr, S: tl.constexpr, CX: tl.constexpr, CK: tl.constexpr, CY: tl.constexpr,
-    KS: tl.constexpr, PAD: tl.constexpr, LARGE_SUMS: tl.constexpr, SMALL_SUMS: tl.constexpr,
+    KS: tl.constexpr, PAD: tl.constexpr, TRANSPOSED: tl.constexpr,
     SCALE: tl.constexpr, LENGTH: tl.constexpr, BM: tl.constexpr, BK: tl.constexpr,
 ):  # fmt: skip
     """Of an image: a row of the product is an element of the kernel, a column a small channel. A
@@ -430,22 +429,22 @@ def _weight_of_taps(
             small + m[:, None] * CY + y[None, :], mask=(m < rows_m)[:, None], other=0.0
         ).to(tl.bfloat16)
         product_KY = tl.dot(tl.trans(x_MK), y_MY, product_KY)
-        if LARGE_SUMS:
+        if TRANSPOSED:
             of_large += x_MK.to(tl.float32)
-        if SMALL_SUMS:
+        else:
             of_small += y_MY.to(tl.float32)
     factor = tl.load(scale) if SCALE else 1.0
     product_KY *= factor
     into = ((k // CK) * CX + k % CK)[:, None] + y[None, :] * (KS * KS * CX)
     tl.store(parts + chunk * (CY * KS * KS * CX) + into, product_KY, mask=(k % CK < CX)[:, None])
-    if LARGE_SUMS:
+    if TRANSPOSED:
         # Each pixel lies under the four taps in the middle of the kernel exactly once.
         middle = (of_row > 0) & (of_row < 3) & (of_column > 0) & (of_column < 3)
         by_tap = tl.where(middle, tl.sum(of_large, axis=0), 0.0)
         x = tl.arange(0, CK)
         of_channel = tl.where((k % CK)[:, None] == x[None, :], by_tap[:, None], 0.0)
         tl.store(sums + chunk * CX + x, tl.sum(of_channel, axis=0) * factor, mask=x < CX)
-    if SMALL_SUMS:
+    else:
         tl.store(sums + chunk * CY + y, tl.sum(of_small, axis=0) * factor)
 
 

@@ -10,7 +10,7 @@ image and averaged over the batch:
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 import triton
@@ -18,8 +18,6 @@ import triton.language as tl
 from torch import Tensor
 
 from trainers.kernels.convolution import Layer, Tiles
-
-Loss = Literal["mse", "bernoulli"]
 
 
 class Decoded(NamedTuple):
@@ -31,15 +29,15 @@ class Decoded(NamedTuple):
 
 
 def up_loss(
-    layer: Layer, small: Tensor, weight: Tensor, bias: Tensor, images: Tensor, loss: Loss
+    layer: Layer, small: Tensor, weight: Tensor, bias: Tensor, images: Tensor, *, squared: bool
 ) -> Decoded:
-    """Of a transposed 4x4 convolution to images of 1 to 4 channels; `images` float32 [B, H, W, C],
-    the others as `trainers.kernels.convolution.up` has them, all contiguous.
+    """Of a transposed 4x4 convolution to images of 1 to 4 channels, the squared error or the
+    Bernoulli loss; `images` float32 [B, H, W, C], the others as `trainers.kernels.convolution.up`
+    has them, all contiguous.
     """
     assert layer.kernel == 4 and layer.large_channels <= 4 and not layer.small_flat
     batch, side, channels = len(images), layer.large, layer.large_channels
     kept = 4 if channels == 3 else channels
-    # Places of four pixels beside each other: as many as make a product of 16 columns.
     quads = QUADS if kept == 1 else 1
     groups = triton.cdiv(layer.half, quads)
     rows_m = batch * layer.half * groups
@@ -50,13 +48,15 @@ def up_loss(
     _up_loss[(blocks,)](
         small, weight, bias, images, parts, gradient, rows_m, 1 / batch,
         H=side, S=layer.small, HALF=layer.half, GROUPS=groups, QUADS=quads, CX=channels, CK=kept,
-        CY=layer.small_channels, PAD=layer.padding, SQUARED=loss == "mse",
+        CY=layer.small_channels, PAD=layer.padding, SQUARED=squared,
         BM=tiles.m, BN=tiles.n, num_warps=tiles.warps, num_stages=tiles.stages,
     )  # fmt: skip
     return Decoded(parts, gradient)
 
 
 QUADS = 3
+"""Places of four grey pixels beside each other in a row of the product: 12 of its 16 columns; they
+divide the 33 places along 64 pixels."""
 
 
 def _tiles(kept: int) -> Tiles:

@@ -2,8 +2,8 @@
 
 The same layers as the modules', in bfloat16 with sums in float32, and their gradients written down:
 each layer is one kernel forward (bias and ReLU with it), and backward one for its input (with the
-mask of the ReLU below) and two for its weights. What leaves a half (the head's numbers, the logits)
-is float32.
+mask of the ReLU below) and one for its weights, whose parts are added up for all of a half at once.
+What leaves a half (the head's numbers, the logits or their loss) is float32.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ from grids import parts
 from trainers.flat_adam import FlatAdam, aligned
 from trainers.kernels import convolution, decoded, dense, pairs, posterior
 from trainers.kernels.convolution import Layer
-from trainers.kernels.decoded import Loss
 from trainers.kernels.images import padded
 from trainers.models.transposed import TransposedConvolution
-from trainers.models.vae import VAE
+from trainers.models.vae import VAE, DecodedLoss
 
 Layers = list[nn.Conv2d | nn.Linear | TransposedConvolution]
 NOT_LAYERS = nn.Sequential, nn.Flatten, nn.Unflatten
@@ -86,12 +85,12 @@ class FusedHalves:
 
     def decode(self, z_BZ: Tensor) -> Tensor:
         """The decoder's linear output, float32 [B, C, H, W] in channels_last order."""
-        return self._decoded(z_BZ, None, None)
+        return self._decoded(z_BZ, None)
 
-    def decoded_loss(self, z_BZ: Tensor, images_BCHW: Tensor, loss: Loss) -> Tensor:
+    def decoded_loss(self, z_BZ: Tensor, images_BCHW: Tensor, loss: DecodedLoss) -> Tensor:
         """Of that output, summed over an image and averaged over the batch; the images as `encode`
         has them."""
-        return self._decoded(z_BZ, images_BCHW, loss)
+        return self._decoded(z_BZ, (images_BCHW, loss))
 
     def sample(self, mean_BZ: Tensor, logvar_BZ: Tensor, noise_BZ: Tensor) -> tuple[Tensor, Tensor]:
         return posterior.sampled(mean_BZ, logvar_BZ, noise_BZ)
@@ -101,9 +100,9 @@ class FusedHalves:
     ) -> tuple[Tensor, Tensor, Tensor]:
         return pairs.averaged(mean_BZ, logvar_BZ, divergence, averaging, ratio)
 
-    def _decoded(self, z_BZ: Tensor, images_BCHW: Tensor | None, loss: Loss | None) -> Tensor:
+    def _decoded(self, z_BZ: Tensor, target: tuple[Tensor, DecodedLoss] | None) -> Tensor:
         parameters, copies = self._decoder
-        found: Tensor = _Decoder.apply(z_BZ, images_BCHW, loss, self._up, copies, *parameters)  # type: ignore[no-untyped-call]
+        found: Tensor = _Decoder.apply(z_BZ, target, self._up, copies, *parameters)  # type: ignore[no-untyped-call]
         return found
 
 
@@ -205,13 +204,12 @@ class _Decoder(torch.autograd.Function):
     def forward(
         ctx: Any,
         z: Tensor,
-        images: Tensor | None,
-        loss: Loss | None,
+        target: tuple[Tensor, DecodedLoss] | None,
         layers: list[Layer],
         copies: list[Tensor],
         *parameters: Tensor,
     ) -> Tensor:
-        """The output, or of its loss against the images the mean over them."""
+        """The output, or where there are images to compare it with its loss, mean over them."""
         given = [z.contiguous()]
         denses = len(copies) - len(layers)
         bfloat16 = torch.bfloat16
@@ -226,9 +224,10 @@ class _Decoder(torch.autograd.Function):
         ctx.layers, ctx.copies, ctx.given, ctx.parameters = layers, copies, given, parameters
         ctx.loss_gradient = None
         last = layers[-1], given[-1], copies[-1], parameters[-1]
-        if images is None or loss is None:
+        if target is None:
             return convolution.up(*last, relu=False, dtype=torch.float32).permute(0, 3, 1, 2)
-        found = decoded.up_loss(*last, images.permute(0, 2, 3, 1).contiguous(), loss)
+        images, loss = target[0].permute(0, 2, 3, 1).contiguous(), target[1]
+        found = decoded.up_loss(*last, images, squared=loss == "mse")
         ctx.loss_gradient = found.gradient
         return found.parts.sum()
 
@@ -260,7 +259,7 @@ class _Decoder(torch.autograd.Function):
                         transposed=True,
                         sums=sums,
                         scale=scale,
-                    )  # fmt: skip
+                    )
                 )
                 gradient, sums = convolution.down_masked(
                     layer, gradient, copies[place], given[place], scale=scale
@@ -275,4 +274,4 @@ class _Decoder(torch.autograd.Function):
                 gradient = dense.input_gradient(gradient, copies[0], dtype=torch.float32)
         convolution.add_up(found)
         del ctx.given, ctx.loss_gradient
-        return gradient, None, None, None, None, *gradients
+        return gradient, None, None, None, *gradients

@@ -11,6 +11,9 @@ from torch import Tensor, nn
 
 from trainers.models.transposed import TransposedConvolution
 
+DecodedLoss = Literal["mse", "bernoulli"]
+"""What a decoder's own kernels compute with their last layer."""
+
 
 class Halves(Protocol):
     """The same encoder and decoder in other kernels, and what a training does between and after
@@ -30,9 +33,7 @@ class Halves(Protocol):
         """Of pairs: the averaged posteriors, [B, Z] each, and how many latents are shared."""
         ...
 
-    def decoded_loss(
-        self, z_BZ: Tensor, images_BCHW: Tensor, loss: Literal["mse", "bernoulli"]
-    ) -> Tensor:
+    def decoded_loss(self, z_BZ: Tensor, images_BCHW: Tensor, loss: DecodedLoss) -> Tensor:
         """Summed over an image, mean over the batch."""
         ...
 

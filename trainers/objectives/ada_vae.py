@@ -33,7 +33,8 @@ def ada_vae(model: VAE, step: Step, trial: Trial) -> Terms:
     mean_BZ, logvar_BZ = model.encode(step.images_BCHW)
     framework = trial.framework
     assert isinstance(framework, parts.AdaGVAE | parts.AdaMLVAE)
-    if (fused := model.fused_in_use) and framework.divergence in gaussian.DIVERGENCES:
+    fused = model.fused_in_use
+    if fused is not None and framework.divergence in gaussian.DIVERGENCES:
         mean_BZ, logvar_BZ, shared_latents = fused.averaged(
             mean_BZ,
             logvar_BZ,

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from torch import Tensor
 
 from grids import parts
 from grids.trial import Trial
 from trainers import gaussian
-from trainers.models.vae import VAE
+from trainers.models.vae import VAE, DecodedLoss
 from trainers.objectives.step import Step
 from trainers.reconstruction import reconstruction_of
 
-FUSED_LOSSES: Mapping[parts.Reconstruction, Literal["mse", "bernoulli"]] = {
+DECODED_LOSSES: Mapping[parts.Reconstruction, DecodedLoss] = {
     parts.MSE(): "mse",
     parts.Bernoulli(): "bernoulli",
 }
-"""Those that a decoder's own kernels compute with their last layer."""
 
 
 class Evidence(NamedTuple):
@@ -63,7 +62,7 @@ def decoded_error(
     model: VAE, z_BZ: Tensor, images_BCHW: Tensor, trial: Trial
 ) -> tuple[Tensor, Mapping[str, Tensor]]:
     """`reconstruction_per_image` of what the decoder makes of z."""
-    loss = FUSED_LOSSES.get(trial.reconstruction)
+    loss = DECODED_LOSSES.get(trial.reconstruction)
     if (fused := model.fused_in_use) is not None and loss is not None:
         return fused.decoded_loss(z_BZ, images_BCHW, loss), {}
     return reconstruction_per_image(model, model.decode(z_BZ), images_BCHW, trial)

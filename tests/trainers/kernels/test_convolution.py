@@ -153,6 +153,7 @@ def test_gradients_of_a_transposed_convolution_of_images(case: Case) -> None:
 
 
 @pytest.mark.parametrize("transposed", [True, False])
+@pytest.mark.parametrize("case", ["hidden", "before dense", "2x2"], indirect=True)
 def test_the_gradient_of_a_bias_from_sums_that_came_with_it(case: Case, transposed: bool) -> None:
     bias = case.large_bias if transposed else case.small_bias
     made = torch.Generator().manual_seed(1)
@@ -160,3 +161,38 @@ def test_the_gradient_of_a_bias_from_sums_that_came_with_it(case: Case, transpos
     weight, bias = gradients(case, bias, transposed=transposed, sums=sums)
     assert error(weight, case.weight_gradient()) < EXACT
     assert error(bias, sums.double().sum(dim=0)) < EXACT
+
+
+@pytest.mark.parametrize("case", ["grey images", "colour images"], indirect=True)
+def test_what_an_images_layer_gives_times_a_number(case: Case) -> None:
+    scale = torch.tensor(0.3, device=case.kept.device)
+    expected = case.down() * (case.seen > 0) * 0.3
+    found = convolution.down_masked(
+        case.layer, case.kept, case.weight, case.small_mask, scale=scale
+    )
+    assert error(found.gradient, case.as_small(expected)) < ONE_ROUNDING
+    assert error(found.sums.sum(dim=0), expected.sum(dim=(0, 2, 3))) < EXACT
+    for transposed in (True, False):
+        bias = case.large_bias if transposed else case.small_bias
+        weight, bias = gradients(case, bias, transposed=transposed, scale=scale)
+        assert error(weight, 0.3 * case.weight_gradient()) < EXACT
+        side = case.x if transposed else case.y
+        assert error(bias, 0.3 * side.sum(dim=(0, 2, 3))) < EXACT
+
+
+def test_gradients_of_some_layers_are_those_of_each(device: torch.device) -> None:
+    cases = [Case(LAYERS[name], device) for name in ("grey images", "hidden", "2x2 before dense")]
+
+    def parts_of(case: Case) -> object:
+        weight = torch.full_like(case.weight, torch.nan, dtype=torch.float32)
+        bias = torch.full_like(case.small_bias, torch.nan)
+        return convolution.weight_gradient(
+            case.layer, case.kept, case.small, weight, bias, transposed=False
+        )
+
+    together, alone = [parts_of(case) for case in cases], [parts_of(case) for case in cases]
+    convolution.add_up(together)
+    for one in alone:
+        convolution.add_up([one])
+    for one, same in zip(together, alone, strict=True):
+        assert torch.equal(one.weight, same.weight) and torch.equal(one.bias, same.bias)

@@ -20,6 +20,9 @@ LAYERS = {
     "four channels": Layer(16, 8, 4, 64, 4, 1),
     "padding 2": Layer(16, 9, 1, 32, 4, 2),
     "colour, padding 2": Layer(18, 10, 3, 32, 4, 2),
+    "ten places": Layer(19, 9, 1, 32, 4, 1),
+    "eleven places": Layer(20, 10, 1, 32, 4, 1),
+    "odd, padding 2": Layer(9, 5, 1, 64, 4, 2),
 }
 
 
@@ -48,13 +51,14 @@ def test_the_loss_of_an_image_and_its_gradient(device: torch.device, name: str, 
         bias.double(),
         stride=2,
         padding=layer.padding,
-    )[:, :, :side, :side].requires_grad_()
+        output_padding=side - (2 * layer.small + 2 - 2 * layer.padding),
+    ).requires_grad_()
     target = images.permute(0, 3, 1, 2).double()
     of = F.mse_loss if loss == "mse" else F.binary_cross_entropy_with_logits
     expected = of(output, target, reduction="sum") / BATCH
     expected.backward()
 
-    found = decoded.up_loss(layer, small, weight, bias, images, loss)
+    found = decoded.up_loss(layer, small, weight, bias, images, squared=loss == "mse")
     assert error(found.parts.sum(), expected.detach()) < EXACT
     gradient = found.gradient[..., : layer.large_channels]
     assert output.grad is not None
@@ -69,7 +73,7 @@ def test_logits_far_from_zero_stay_finite(device: torch.device) -> None:
     images = torch.ones(1, 16, 16, 1, device=device)
     for logit, nats in ((300.0, 0.0), (-300.0, 300.0 * 256)):
         bias = torch.full((1,), logit, device=device)
-        found = decoded.up_loss(layer, small, weight, bias, images, "bernoulli")
+        found = decoded.up_loss(layer, small, weight, bias, images, squared=False)
         assert found.parts.sum().item() == pytest.approx(nats)
         slope = -1.0 if logit < 0 else 0.0
         assert (found.gradient.float() == slope).all()
