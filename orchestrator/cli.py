@@ -19,7 +19,7 @@ import typer
 
 from grids.data_folder import DataError
 from grids.document import one_line
-from grids.load import load_grid
+from grids.load import Grid, load_grid
 from grids.trial import GridError
 from orchestrator.data_cli import DataDir, Name, Options, check_picture, data_folder
 from orchestrator.data_cli import app as data_app
@@ -27,7 +27,7 @@ from orchestrator.data_sets import dataset_named
 from orchestrator.errors import Exit, InputError, first_line
 from orchestrator.terminal import Terminal
 from orchestrator.token_source import offer_token
-from results.files import Location, is_url, location
+from results.files import Location, is_url, location, on_disk
 from results.lease import Fenced, LeaseHeld
 from results.schema import SchemaError
 from results.store import StudyFolder
@@ -41,7 +41,9 @@ app = typer.Typer(
 app.add_typer(data_app, name="data")
 console = Terminal()
 
-GridFile = Annotated[Path, typer.Argument(help="The grid file (YAML).", metavar="GRID")]
+GridFile = Annotated[
+    str, typer.Argument(help="The grid file (YAML), or the URL of one.", metavar="GRID")
+]
 StudyDir = Annotated[
     str, typer.Argument(help="A study's folder or URL, <out>/<study>.", metavar="STUDY_DIR")
 ]
@@ -108,7 +110,7 @@ def plan(
     from orchestrator.plan import make_plan
     from orchestrator.show import plan_view
 
-    made = make_plan(load_grid(grid_file), _place(out, "--out "), data_folder(data_dir))
+    made = make_plan(_grid(grid_file), _place(out, "--out "), data_folder(data_dir))
     if as_json:
         typer.echo(json.dumps(made.as_json()))
     else:
@@ -137,9 +139,9 @@ def run(
         raise InputError("--local and --address: valid: one of them")
     options = ["--local"] * local + ["--address", address or ""] * (address is not None)
     options += ["--data-dir", str(data_dir)] * (data_dir is not None)
-    command = ["latentgrid", "run", str(grid_file), "--out", str(out), *options]
+    command = ["latentgrid", "run", grid_file, "--out", str(out), *options]
     ended = run_study(
-        load_grid(grid_file),
+        _grid(grid_file),
         _place(out, "--out "),
         data_folder(data_dir),
         address=address,
@@ -179,7 +181,7 @@ def submit(
     from orchestrator.submit import JobRunning, TokenRefused, follow, rays_own
     from orchestrator.submit import submit as submit_job
 
-    grid = load_grid(grid_file)
+    grid = _grid(grid_file)
     if not DASHBOARD_URL.fullmatch(address):  # Ray would import what stands before another `://`
         raise InputError(f"--address {address!r}: no URL of a dashboard; valid: http://HEAD:8265")
     for option, path in (("--out", out), ("--data-dir", data_dir)):
@@ -525,6 +527,19 @@ def compact(study_dir: StudyDir) -> None:
     with lease.Beating(held):
         merged = compact_tables(held.folder)
     _say(f"merged {merged:,} small files")
+
+
+def _grid(given: str) -> Grid:
+    """Of a file, or of the URL of one. GridError, InputError."""
+    if not is_url(given):
+        return load_grid(Path(given))
+    try:
+        with on_disk(location(given)) as copy:
+            return load_grid(copy)
+    except GridError as error:
+        raise GridError(f"{given}: {str(error).removeprefix(str(copy)).lstrip(':')}") from None
+    except (ValueError, OSError) as error:
+        raise InputError(f"{given}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _place(given: str, option: str = "") -> Location:

@@ -40,7 +40,12 @@ def connected(
             logging_level=logging.ERROR,
             **settings,
         )
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (
+        ConnectionError,
+        ValueError,
+        RuntimeError,
+        ray.exceptions.AuthenticationError,
+    ) as error:
         raise InputError(f"--address {address}: {first_line(error)}") from None
     try:
         if context.dashboard_url:

@@ -173,7 +173,9 @@ class Session:
         for name, hours in used.items():
             limit = getattr(budget, name)
             if limit is not None and hours >= limit:
-                self.budget_reason = f"the budget of {limit:g} {name} is used up ({hours:.2f})"
+                self.budget_reason = f"the budget of {limit:g} {name} is used up ({hours:.3g})"
+                # Some were admitted before, and wait for a place.
+                self.lease.close()
 
     def publish(self) -> None:
         """Reads the new records and writes the tables that changed.

@@ -12,7 +12,7 @@ import os
 import random
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +24,7 @@ from ray.tune.search.basic_variant import BasicVariantGenerator
 from grids.settings import Budget, Resources
 from orchestrator.metric_pool import MetricPool, PoolState
 from orchestrator.session import Session
-from orchestrator.trainer_actor import FAILURES, TrainerActor, bundle, name_of
+from orchestrator.trainer_actor import FAILURES, NOT_BEGUN, TrainerActor, bundle, name_of
 from orchestrator.tries import last_line
 from orchestrator.work import Unit, from_json, packs, to_json
 from results.lease import Fenced
@@ -90,7 +90,7 @@ class Endings(tune.Callback):
         return {}  # Tune pickles its callbacks; these are never restored
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        if trial.last_result.get(tune.result.DONE):
+        if trial.last_result.get(tune.result.DONE) and NOT_BEGUN not in trial.last_result:
             failures = json.loads(trial.last_result[FAILURES])
             for unit in from_json(trial.config["units"]):
                 if error := failures.get(unit.trial.trial_id):
@@ -167,7 +167,7 @@ def _run_wave(
     endings = Endings(session)
     # What a process was given it begins, whatever the budget says by then.
     packed = packs(units, session.alone, places, queued=session.grid.budget == Budget())
-    with scratch() as folder:
+    with scratch() as folder, _standing_in(folder):
         tune.Tuner(
             actor,
             param_space={"units": None},
@@ -197,6 +197,19 @@ def _run_wave(
                 f"the trial ended, and left nothing under {session.folder.root}; "
                 "is --out one folder that all nodes see?",
             )
+
+
+@contextlib.contextmanager
+def _standing_in(folder: Path) -> Iterator[None]:
+    """In the end Tune asks for the working directory. That of a job is taken away under it where
+    another raylet of the same machine unpacks the same files."""
+    before = os.open(".", os.O_RDONLY)
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.fchdir(before)
+        os.close(before)
 
 
 def nodes() -> list[dict[str, float]]:

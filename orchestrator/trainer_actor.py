@@ -22,10 +22,12 @@ from orchestrator.pack_run import PackRun
 from orchestrator.runs import Run, start
 from orchestrator.watchdog import HANG_SECONDS, Watchdog
 from orchestrator.work import Unit, from_json
+from results.lease import closed
 
 LAST_RESORT_SECONDS = HANG_SECONDS + 60.0  # for what hangs and lets no other thread run
 STEP_SECONDS = 1.5  # Tune kills an actor that takes much longer to answer a stop
 FAILURES = "failures"
+NOT_BEGUN = "not_begun"
 
 
 def bundle(resources: Resources) -> dict[str, float]:
@@ -43,7 +45,8 @@ def name_of(units: Sequence[Unit]) -> str:
 class TrainerActor(tune.Trainable):
     """`config["units"]` are Units as JSON. A subclass may put another training in their place.
 
-    A result's FAILURES are tracebacks by trial id, of a pack that goes on without them.
+    A result's FAILURES are tracebacks by trial id, of a pack that goes on without them; where it is
+    NOT_BEGUN, the study's budget was used up before its turn came.
     """
 
     make_run = staticmethod(start)
@@ -75,6 +78,8 @@ class TrainerActor(tune.Trainable):
         faulthandler.dump_traceback_later(LAST_RESORT_SECONDS, exit=True, file=sys.stderr)
         try:
             if self.run is None:
+                if closed(self.units[0].folder):
+                    return {NOT_BEGUN: True, tune.result.DONE: True}
                 alone = len(self.units) == 1
                 self.run = (
                     self.make_run(self.units[0])

@@ -171,14 +171,21 @@ class TrialRun:
             self.dataset = opened(self.trial.dataset, self.unit.data, self.device)
             training = self.make_training(self.trial, self.dataset, self.device)
             if self.unit.work == "encode":
-                with reading(self.folder.weights(self.trial.trial_id)) as weights:
-                    state = torch.load(weights, weights_only=True, map_location="cpu")
-                training.model.load_state_dict(state)
+                self._take_weights(training)
             elif self.checkpoint.state is not None:
                 self._resume(training, self.checkpoint.state)
                 self.log.write(f"goes on from step {self.checkpoint.step}")
             self.checkpoint = self.checkpoint._replace(state=None)
             self.training = training
+
+    def _take_weights(self, training: Training) -> None:
+        path = self.folder.weights(self.trial.trial_id)
+        with reading(path) as weights:
+            try:
+                state = torch.load(weights, weights_only=True, map_location="cpu")
+                training.model.load_state_dict(state)
+            except Exception:  # whatever a file that another program wrote makes torch raise
+                raise ValueError(f"{path}: damaged, or not the weights of this trial") from None
 
     def _resume(self, training: Training, state: dict[str, Any]) -> None:
         try:

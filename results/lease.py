@@ -46,7 +46,8 @@ class LeaseHeld(Exception):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Holder:
-    """The content of a lease file. `beat` counts; `since` is for people."""
+    """The content of a lease file. `beat` counts; `since` is for people; once it is `closed` no
+    further trial may begin."""
 
     epoch: int
     host: str
@@ -58,6 +59,7 @@ class Holder:
     since: str
     beat: int = 0
     released: bool = False
+    closed: bool = False
 
     def __str__(self) -> str:
         return f"host {self.host}, pid {self.pid}, since {self.since}"
@@ -131,7 +133,10 @@ def _checked(holder: Holder) -> Holder:
     numbers = holder.epoch, holder.pid, holder.beat
     if not all(isinstance(text, str) for text in texts):
         raise TypeError
-    if not all(type(number) is int for number in numbers) or type(holder.released) is not bool:
+    flags = holder.released, holder.closed
+    if not all(type(number) is int for number in numbers):
+        raise TypeError
+    if not all(type(flag) is bool for flag in flags):
         raise TypeError
     if not isinstance(holder.pid_start_time, int | None):
         raise TypeError
@@ -147,6 +152,18 @@ def held_epoch(folder: StudyFolder) -> int | None:
         return None
     holder = read_holder(folder, newest)
     return None if holder.released or known_dead(holder) else newest
+
+
+def closed(folder: StudyFolder) -> bool:
+    """Whether whoever gave out this folder, with its epoch in it, lets no further trial begin.
+
+    False where that cannot be read, which the trial will find out itself.
+    """
+    assert folder.epoch is not None
+    try:
+        return read_holder(folder, folder.epoch).closed
+    except (OSError, LeaseHeld):
+        return False
 
 
 def acquire(
@@ -245,6 +262,13 @@ class Lease:
             if self._clock() - self._written_at >= self._holder.interval_seconds / 2:
                 self._write(beat=self._holder.beat + 1)
 
+    def close(self) -> None:
+        """Let no further trial begin. Raises Fenced, OSError; harmless when repeated."""
+        with self._lock:
+            if not self._holder.closed:
+                self.folder.check_fence()
+                self._write(closed=True)
+
     def release(self) -> None:
         """Let the next run start at once.
 
@@ -255,13 +279,11 @@ class Lease:
             self.folder.check_fence()
             self._write(released=True)
 
-    def _write(self, *, beat: int | None = None, released: bool = False) -> None:
+    def _write(self, **changed: int) -> None:
         if self._holder.released:
             return
-        holder = dataclasses.replace(
-            self._holder, beat=self._holder.beat if beat is None else beat, released=released
-        )
-        atomic_write(_path(self.folder, self.epoch), _content(holder), durable=released)
+        holder = dataclasses.replace(self._holder, **changed)  # type: ignore[arg-type]
+        atomic_write(_path(self.folder, self.epoch), _content(holder), durable=holder.released)
         self._holder = holder
         self._written_at = self._clock()
 

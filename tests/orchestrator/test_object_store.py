@@ -62,6 +62,7 @@ def test_the_commands_take_a_url(
     for arguments, said in (
         (("plan", grid, "--out", out), "1"),
         (("run", grid, "--out", out, "--local"), "1 of 1 trials completed"),
+        (("run", f"{study}/study.yaml", "--out", f"{bucket}/again", "--local"), "1 of 1 trials"),
         (("status", study), "1 of 1"),
         (("export", study, "--csv", tmp_path / "csv"), "written"),
         (("compact", study), "merged"),
@@ -72,6 +73,9 @@ def test_the_commands_take_a_url(
         assert ended.returncode == 0 and said in ended.stdout + ended.stderr, ended
     assert (tmp_path / "csv" / "trials.csv").exists()
     trial_id = load(study).trials["trial_id"].iloc[0]
+    none = latentgrid("plan", f"{bucket}/runs/none.yaml")
+    assert none.returncode == 2 and len(none.stderr.splitlines()) == 1, none.stderr
+    assert f"{bucket}/runs/none.yaml: " in none.stderr
     drawn = latentgrid("traversals", study, trial_id, "--out", tmp_path / "t.png")
     assert drawn.returncode == 0 and (tmp_path / "t.png").exists(), drawn
 

@@ -326,6 +326,22 @@ cases:
     assert 1.0 < most <= 2.0
 
 
+def test_a_sweep_ends_well_where_its_working_directory_was_taken_away(
+    tiny_grid: Any, tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As that of a job is where a second raylet of the machine unpacks the same files."""
+    (there := tmp_path / "there").mkdir()
+    monkeypatch.chdir(there)
+
+    def without(session: Session) -> None:
+        there.rmdir()
+        fast_sweep(session)
+
+    session = run(tiny_grid(), tmp_path, without)
+    assert session.stop_reason is None
+    assert set(load(session.folder.root).trials["status"]) == {"completed"}
+
+
 @pytest.mark.slow
 def test_a_used_up_gpu_budget_admits_no_further_trial_and_a_higher_one_goes_on(
     tiny_grid: Any, tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
@@ -333,18 +349,19 @@ def test_a_used_up_gpu_budget_admits_no_further_trial_and_a_higher_one_goes_on(
     monkeypatch.setattr("orchestrator.session.PUBLISH_SECONDS", 0.1)
     monkeypatch.setattr("orchestrator.session.PUBLISH_SHARE", 1.0)
     one_gpu = "resources: {gpus: 1, cpus: 0.5}\nbudget: {gpu_hours: %s}"
-    seeds = [0, 1, 2, 3, 4, 5, 6, 7]
+    # Ten seconds each: a beat says what they have used before they end.
+    eight = {"steps": 200, "every": 100, "seeds": [0, 1, 2, 3, 4, 5, 6, 7]}
     slow = functools.partial(fast_sweep, actor=SlowActor)
-    session = run(tiny_grid(steps=20, seeds=seeds, more=one_gpu % "1.0e-9"), tmp_path, slow)
+    session = run(tiny_grid(**eight, more=one_gpu % "1.0e-9"), tmp_path, slow)
     stopped = load(session.folder.root)
     assert session.budget_reason is not None
     assert "the budget of 1e-09 gpu_hours is used up" in session.budget_reason
-    # The two that ran, and those that were admitted before the ledger said so.
-    assert 2 <= len(stopped.trials) < 8
+    # The two that ran; others were admitted before the ledger said so, and did not begin.
+    assert len(stopped.trials) == 2
     assert set(stopped.attempts["outcome"]) == {"completed"}
     used = stopped.attempts["allocated_gpu_seconds"].sum() / 3600
     higher = one_gpu % (used + 10)
-    session = run(tiny_grid(steps=20, seeds=seeds, more=higher), tmp_path, fast_sweep)
+    session = run(tiny_grid(**eight, more=higher), tmp_path, fast_sweep)
     assert session.budget_reason is None
     frames = load(session.folder.root)
     assert len(frames.trials) == 8

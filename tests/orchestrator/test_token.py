@@ -105,6 +105,20 @@ def test_without_a_token_or_with_a_wrong_one_one_line_says_so(submit: Submit, he
 
 
 @pytest.mark.ray
+def test_a_run_that_finds_no_token_is_one_line(tiny_grid: Any, tmp_path: Path) -> None:
+    tiny_grid()
+    command = [sys.executable, "-m", "orchestrator", "run", "tiny.yaml", "--out", "out"]
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env=surroundings(tmp_path, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH="none"),
+        capture_output=True,
+        text=True,
+    )
+    assert "token" in one_line(done)
+
+
+@pytest.mark.ray
 @pytest.mark.parametrize(
     "place",
     [

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +215,20 @@ def test_encoding_a_finished_trial_again_gives_the_codes_of_the_training_run(
     assert after.curves.equals(before.curves)
     columns = ["trial_id", "status", "attempt_id", "train_seconds"]
     assert after.trials[columns].equals(before.trials[columns])
+
+
+@pytest.mark.parametrize("content", [b"", b"no weights", pickle.dumps({"a": 1})])
+def test_weights_that_are_none_are_one_line_that_names_their_file(
+    tiny_grid: Any, tmp_path: Path, content: bytes
+) -> None:
+    grid = tiny_grid()
+    trained = run_to_end(TrialRun(unit_of(grid, tmp_path / "tiny")))
+    path = trained.folder.weights(grid.trials[0].trial_id)
+    path.write_bytes(content)
+    run = TrialRun(unit_of(grid, tmp_path / "tiny", work="encode"))
+    with pytest.raises(ValueError) as caught:
+        run_to_end(run)
+    assert str(caught.value) == f"{path}: damaged, or not the weights of this trial"
 
 
 LARGER = ("grid_size: 2, spacing: 16", "grid_size: 4, spacing: 16")  # 4,096 cells

@@ -214,6 +214,19 @@ def test_a_holder_that_lost_its_lease_is_fenced(folder: StudyFolder) -> None:
     successor.folder.write(folder.manifest, b"{}")
 
 
+def test_a_closed_lease_stays_closed_and_the_next_one_is_open(folder: StudyFolder) -> None:
+    time_ = FakeTime()
+    held = acquire(folder, clock=time_.clock)
+    assert not lease.closed(held.folder)
+    held.close()
+    time_.now += 10
+    held.beat()
+    assert lease.closed(held.folder)
+    held.release()
+    following = acquire(folder)
+    assert not lease.closed(following.folder)
+
+
 def test_released_twice_and_beating_afterwards_is_harmless(folder: StudyFolder) -> None:
     time_ = FakeTime()
     held = acquire(folder, clock=time_.clock)
