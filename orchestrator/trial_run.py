@@ -184,6 +184,8 @@ class TrialRun:
             try:
                 state = torch.load(weights, weights_only=True, map_location="cpu")
                 training.model.load_state_dict(state)
+            except OSError:
+                raise  # of the disk or the store
             except Exception:  # whatever a file that another program wrote makes torch raise
                 raise ValueError(f"{path}: damaged, or not the weights of this trial") from None
 
