@@ -190,7 +190,7 @@ def test_under_a_cluster_of_two_nodes_a_store_that_fails_in_every_way_costs_no_r
     same(out / "tiny", tmp_path / "disk" / "tiny")
     attempts = load(out / "tiny").attempts
     assert set(attempts["outcome"]) == {"completed"}
-    # What was trained before the first fault and after the last is that of a store without any.
+    # The same trainings on a disk are the measure; a busy machine may halve their pace.
     trained = attempts.groupby("trial_id")["train_seconds"].sum()
     without = load(tmp_path / "disk" / "tiny").attempts.groupby("trial_id")["train_seconds"].sum()
     assert (trained > without / 2).all()
