@@ -82,6 +82,17 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """An OSError of a write, which knows no file, says which one it was."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+
+
 def _always() -> None:
     pass
 
@@ -102,7 +113,8 @@ def replacing(
             path.replace(written.read_bytes(), check)
         return
     with temporary_beside(path) as temporary:
-        yield temporary
+        with _naming(path):
+            yield temporary
         try:
             if durable:
                 sync(temporary)
