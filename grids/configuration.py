@@ -53,6 +53,7 @@ class Configuration:
         check_fields(self)
 
     @classmethod
+    @functools.cache
     def field_names(cls) -> tuple[str, ...]:
         return tuple(field.name for field in _fields(cls))
 
@@ -114,12 +115,10 @@ class Configuration:
         row: dict[str, str | int | float | bool | None] = {}
         for name in self.field_names():
             value = getattr(self, name)
-            if name not in PARTS:
+            if name in PARTS:
+                row |= _columns(name, value)
+            else:
                 row[name] = value
-                continue
-            row[name] = value.name
-            for parameter in declared_fields(type(value)):
-                row[f"{name}.{parameter}"] = getattr(value, parameter)
         return row
 
 
@@ -130,7 +129,14 @@ _fields: Callable[[Any], tuple[dataclasses.Field[Any], ...]] = functools.cache(
 
 def canonical_json(value: Any) -> str:
     """One text for equal plain values: sorted keys, no spaces, floats by repr; NaN is refused."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _canonical.encode(value)
+
+
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+MOST_KEPT = 10_000
+"""Of what is kept of parts: the trials of a grid share most of theirs."""
 
 
 def part_from(kind: str, value: Any) -> Part:
@@ -145,8 +151,7 @@ def part_from(kind: str, value: Any) -> Part:
     return part
 
 
-_made: dict[tuple[str, str], Part] = {}  # trials of a grid share most of their parts
-MOST_KEPT = 10_000
+_made: dict[tuple[str, str], Part] = {}
 
 
 def _part_from(kind: str, value: Any) -> Part:
@@ -178,6 +183,13 @@ def as_values(part: Part) -> dict[str, Any]:
     return {"name": part.name} | {name: getattr(part, name) for name in declared_fields(type(part))}
 
 
+@functools.lru_cache(MOST_KEPT)
+def _columns(kind: str, part: Part) -> dict[str, Any]:
+    parameters = declared_fields(type(part))
+    return {kind: part.name} | {f"{kind}.{name}": getattr(part, name) for name in parameters}
+
+
+@functools.lru_cache(MOST_KEPT)
 def _identity(part: Part) -> dict[str, Any]:
     """The name and what differs from its pinned default."""
     return {"name": part.name} | {

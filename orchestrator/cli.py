@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import errno
 import json
@@ -178,6 +177,8 @@ def submit(
     RAY_AUTH_TOKEN_PATH, ~/.ray/auth_token.
     """
     token = offer_token()
+    import asyncio
+
     from orchestrator.submit import JobRunning, TokenRefused, follow, rays_own
     from orchestrator.submit import submit as submit_job
 
@@ -266,6 +267,8 @@ def dashboard(
     port: Annotated[int, typer.Option(help="0: any free one.", min=0, max=65535)] = 8280,
 ) -> None:
     """Serve a page to watch studies in a browser, from their files alone; Ctrl-C ends it."""
+    import asyncio
+
     from orchestrator.dashboard.serve import serve
 
     root = _place(folder)

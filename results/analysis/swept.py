@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 DERIVED = ("study", "trial_id", "beta_sum", "beta_mean")
@@ -17,7 +19,7 @@ def swept_parameters(trials: pd.DataFrame) -> list[str]:
     swept = [
         name
         for name in trials.columns
-        if name not in DERIVED and trials[name].astype(str).nunique(dropna=False) > 1
+        if name not in DERIVED and _told_apart(trials[name]).nunique(dropna=False) > 1
     ]
 
     def part(name: str) -> str:
@@ -33,6 +35,11 @@ def swept_besides_seed(trials: pd.DataFrame, *, most: int) -> list[str]:
     if len(swept) > most:
         swept = [name for name in swept if not _follows(trials, name, "framework", swept)]
     return swept
+
+
+def _told_apart(values: pd.Series[Any]) -> pd.Series[Any]:
+    """Where values of several types stand beside each other, as texts: 1 is True otherwise."""
+    return values.astype(str) if values.dtype == object else values
 
 
 def _follows(trials: pd.DataFrame, name: str, part: str, swept: list[str]) -> bool:
