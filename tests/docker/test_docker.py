@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import kubernetes_validate
 import pytest
 import yaml
 from ray.autoscaler._private.util import prepare_config, validate_config
@@ -42,6 +43,19 @@ def test_rays_launcher_takes_the_file_for_virtual_machines() -> None:
     config["idle_minutes"] = 10
     with pytest.raises(jsonschema.ValidationError, match="idle_minutes"):
         validate_config(prepare_config(config))
+
+
+@pytest.mark.parametrize("version", ["1.30", "1.37"])
+@pytest.mark.parametrize("name", KUBERAY)
+def test_pods_are_what_kubernetes_takes(name: str, version: str) -> None:
+    spec = KUBERAY[name]
+    for group in [spec["headGroupSpec"], *spec["workerGroupSpecs"]]:
+        pod = copy.deepcopy(group["template"])
+        template = {"apiVersion": "v1", "kind": "PodTemplate", "template": pod}
+        kubernetes_validate.validate(template, version, strict=True)
+        pod["spec"]["containers"][0]["volumeMount"] = []
+        with pytest.raises(kubernetes_validate.ValidationError, match="volumeMount"):
+            kubernetes_validate.validate(template, version, strict=True)
 
 
 @pytest.mark.parametrize("name", KUBERAY)
