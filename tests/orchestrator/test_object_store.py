@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -15,8 +16,8 @@ from results import files, load
 from results.objects import ObjectPath
 from results.store import StudyFolder
 from tests.object_store import Proxy
-from tests.orchestrator.faults.conftest import FaultCluster
-from tests.orchestrator.faults.watching import Polling, assert_clean
+from tests.orchestrator.faults.conftest import Driver, FaultCluster
+from tests.orchestrator.faults.watching import Polling, assert_accounted, assert_clean
 from tests.orchestrator.test_driver import finish, start
 from tests.orchestrator.waiting import wait_for
 
@@ -167,12 +168,14 @@ def test_under_a_cluster_of_two_nodes_a_store_that_fails_in_every_way_costs_no_r
     tiny_grid: Any, tmp_path: Path, out: ObjectPath, proxy: Proxy, run: Any, same: Any
 ) -> None:
     """One after the other, while a reader polls: 30 s of `down`, 5 s of one request in seven."""
-    grid = tiny_grid(seeds="[0, 1, 2, 3]", steps=4000, every=1000)
+    grid = tiny_grid(seeds="[0, 1, 2, 3]", steps=1200, every=200)
+    true = tmp_path / "true"
+    (out / "mischief").create(json.dumps({"true": str(true)}).encode())
     began = time.monotonic()
     cluster = FaultCluster(nodes=2)  # now, as its workers inherit where the bucket is
     try:
         with Polling(out / "tiny") as reader:
-            driver = start(tmp_path / "tiny.yaml", str(out), "--address", cluster.address)
+            driver = Driver(tmp_path / "tiny.yaml", out, cluster.address)
             wait_for(lambda: files.names(StudyFolder(out / "tiny").rows_dir("curves")))
             before = reader.looks
             for fault in FAULTS:
@@ -180,22 +183,16 @@ def test_under_a_cluster_of_two_nodes_a_store_that_fails_in_every_way_costs_no_r
                 time.sleep(30 if fault == "down" else 5)
             proxy.suffer(None)
             assert reader.looks > before
-            assert driver.poll() is None, "it had ended before the last fault"
-            code, text = finish(driver, seconds=600)
+            assert driver.process.poll() is None, "it had ended before the last fault"
+            code, text = driver.finish()
             assert code == 0, text
     finally:
         cluster.close()
-    took = time.monotonic() - began
+    assert_accounted(began, out / "tiny", true)
     run(grid, tmp_path / "disk")
     same(out / "tiny", tmp_path / "disk" / "tiny")
-    attempts = load(out / "tiny").attempts
-    assert set(attempts["outcome"]) == {"completed"}
-    # The same trainings on a disk are the measure; a busy machine may halve their pace.
-    trained = attempts.groupby("trial_id")["train_seconds"].sum()
-    without = load(tmp_path / "disk" / "tiny").attempts.groupby("trial_id")["train_seconds"].sum()
-    assert (trained > without / 2).all()
-    assert (attempts.groupby(["epoch", "node", "pid"])["wall_seconds"].sum() <= took).all()
     assert_clean(out / "tiny")
+    assert set(load(out / "tiny").attempts["outcome"]) == {"completed"}
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from grids.load import Grid
+from results.files import Location
 from tests.orchestrator.conftest import assert_same_answers, run_study
 from tests.orchestrator.faults.small_disk import SmallDisk
 from tests.orchestrator.faults.watching import assert_clean
@@ -108,8 +109,9 @@ def cluster() -> Iterator[FaultCluster]:
 class Driver:
     """A driver's process on the cluster, with what it said."""
 
-    def __init__(self, grid_file: Path, out: Path, address: str) -> None:
-        out.mkdir(exist_ok=True)
+    def __init__(self, grid_file: Path, out: Location, address: str) -> None:
+        if isinstance(out, Path):
+            out.mkdir(exist_ok=True)
         module = "tests.orchestrator.faults.driver"
         command = [sys.executable, "-m", module, str(grid_file), str(out), address]
         self.process = subprocess.Popen(

@@ -11,12 +11,13 @@ import ray
 from grids.load import load_grid
 from orchestrator import sweep
 from orchestrator.signals import Signals
+from results.files import location
 from tests.orchestrator.conftest import run_study
 from tests.orchestrator.faults.mischief import MischievousActor, MischievousPool, disturb
 
 
 def main() -> int:
-    grid, out, address = load_grid(Path(sys.argv[1])), Path(sys.argv[2]), sys.argv[3]
+    grid, out, address = load_grid(Path(sys.argv[1])), location(sys.argv[2]), sys.argv[3]
     with Signals() as signals:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")
         signals.install()

@@ -3,7 +3,7 @@
 Keys: `pause` (patterns: the first write of a file like the first one stops half way and for good,
 its process named in `paused-0`; then one like the second, and so on), `hang` and `hoard` (seeds of
 trials that hang, or take ever more memory), `clock` (goes back an hour whenever it is asked),
-`full` (a pattern: the small disk that `--out` is fills up at the first such write). The last two
+`full` (a kind of write: the small disk that `--out` is fills up at the first one). The last two
 are the driver's, too. Every training says in `true/` (or where `true` says) when it began, and
 after every step that it still goes on: the time that the ledger must know of.
 """
@@ -17,7 +17,6 @@ import os
 import re
 import secrets
 import time
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from orchestrator.trainer_actor import TrainerActor
 from orchestrator.trial_run import TrialRun
 from orchestrator.work import from_json
 from results import ledger
+from results.files import Location
 from results.store import StudyFolder
 from tests.orchestrator.faults.small_disk import SmallDisk, fill_at
 from trainers.fit import Training
@@ -40,25 +40,26 @@ installed = False
 mischief: dict[str, Any] = {}
 
 
-def disturb(root: Path) -> None:
+def disturb(root: Location) -> None:
     """What a driver suffers as well as its workers."""
     what = told(root.parent)
-    if pattern := what.get("full"):
-        fill_at(SmallDisk(root.parent), root, pattern, setattr)
+    if kind := what.get("full"):
+        assert isinstance(root, Path)
+        fill_at(SmallDisk(root.parent), root, kind, setattr)
     if what.get("clock"):
         from tests.orchestrator.faults.test_clock import JumpingBack
 
         ledger.dt = type("dt", (), {**vars(ledger.dt), "datetime": JumpingBack})  # type: ignore
 
 
-def told(out: Path) -> dict[str, Any]:
+def told(out: Location) -> dict[str, Any]:
     try:
         return dict(json.loads((out / "mischief").read_text()))
     except FileNotFoundError:
         return {}
 
 
-def install(root: Path) -> None:
+def install(root: Location) -> None:
     """In this process, once."""
     global installed
     if installed:
@@ -74,7 +75,9 @@ def install(root: Path) -> None:
     disturb(root)
 
 
-def pause_at(out: Path, patterns: Sequence[str]) -> None:
+def pause_at(out: Location, patterns: Sequence[str]) -> None:
+    if not patterns:
+        return
     right = StudyFolder.replacing
 
     @contextlib.contextmanager
@@ -114,7 +117,9 @@ class MischievousTraining(Training):
             self.steps_here += 1
             # Not at once: of a process' first chunks nobody knows how long they take.
             if self.step >= 20 and self.steps_here > 5 and self.trial.seed == mischief.get("hang"):
-                time.sleep(600)
+                while True:
+                    time.sleep(0.5)
+                    self.say()
             hoards = self.trial.seed == mischief.get("hoard")
             while hoards and len(self.hoard) < self.step:  # by the step, as it may go on from one
                 assert watchdog.own_bytes() < MOST_HOARDED, "nobody has ended this trial"
@@ -142,13 +147,3 @@ class MischievousPool(MetricPool):
     def __init__(self, *arguments: Any) -> None:
         metric_pool.score_task = ray.remote(max_retries=0)(score)  # of the actor's own process
         super().__init__(*arguments)
-
-
-def true_seconds(true: Path) -> dict[tuple[str, int], float]:
-    """What the trainings of a trial in a process said of themselves."""
-    seconds: dict[tuple[str, int], float] = defaultdict(float)
-    for path in true.iterdir():
-        trial_id, pid, _ = path.name.split("-")
-        times = [float(line) for line in path.read_text().split()]
-        seconds[trial_id, int(pid)] += times[-1] - times[0]
-    return seconds

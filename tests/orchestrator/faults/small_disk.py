@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ WRITES = {
     "weights": r"models/.*\.pt",
     "pictures": r"artifacts/.*pictures\.npz",
     "latents": r"artifacts/.*latents\.npz",
+    "fixed codes": r"artifacts/.*fixed_codes\.npz",
     "curves": r"_rows/curves/.*\.json",
     "scores": r"_rows/scores/.*\.json",
     "row": r"_rows/trials/.*\.json",
@@ -24,14 +26,23 @@ WRITES = {
     "published scores": r"scores\.parquet",
     "published attempts": r"attempts\.parquet",
     "opened account": r"attempts/.*\.open\.json",
+    "beat": r"attempts/.*\.beat\.json",
     "closed account": r"attempts/.*\.close\.json",
     "claim": r"lease/.*\.json",
+    "beat of the lease": r"lease/.*\.json",
     "grid": r"study\.yaml",
     "manifest": r"manifest\.json",
     "log": r"logs/.*\.txt",
+    "distances": r"distances/.*\.parquet",
+    "marker of compaction": r"_rows/compacted\.json",
 }
-"""The kinds of files that a run of trials writes, by their names below the study's folder: all but
-beats, which are every few seconds, and what only some metrics want."""
+"""The kinds of files of a study, by their names below its folder."""
+OF_RUNS = tuple(WRITES)[:-2]
+"""Those that a run of trials writes."""
+OF_CELLS = ("fixed codes",)
+"""Those that only metrics of several trials want."""
+SECOND = ("beat of the lease",)
+"""Those that are a file written again, by the process that has written it before."""
 BEFORE = ("claim", "grid", "manifest")
 """Those that are written before there is anything to stop."""
 
@@ -59,15 +70,16 @@ class SmallDisk:
 
 
 def fill_at(
-    disk: SmallDisk, root: Path, pattern: str, replace: Callable[[object, str, object], None]
+    disk: SmallDisk, root: Path, kind: str, replace: Callable[[object, str, object], None]
 ) -> None:
-    """Has this process fill the disk, unless it is full, before it writes a file of a study at
-    `root` whose name is like `pattern`. `replace` is setattr, or pytest's that is undone."""
+    """Has this process fill the disk, unless it is full, before it writes a file of this kind of a
+    study at `root`. `replace` is setattr, or pytest's that is undone."""
+    left = itertools.count(kind in SECOND, -1)
 
     def meet(path: Path) -> None:
         # An attempt that another test has left open beats elsewhere.
         inside = path.is_relative_to(root) and str(path.relative_to(root))
-        if inside and re.fullmatch(pattern, inside) and not disk.is_full:
+        if inside and re.fullmatch(WRITES[kind], inside) and not disk.is_full and next(left) <= 0:
             disk.fill()
 
     right, right_log = files.temporary_beside, TrialLog.write

@@ -2,7 +2,7 @@
 
 A driver here is killed by an exception that nothing catches, at some write, before or after the
 file has its name; what a killed process cannot do (remove its temporary file, release the lease)
-is undone or never done.
+is undone or never done. Time passes in training only, so that the ledger can be told to the second.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ import secrets
 import shutil
 import tempfile
 import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -28,6 +30,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from grids.data_folder import DataFolder
 from grids.load import Grid, load_grid
+from grids.trial import Trial
 from orchestrator import data_check, manifest, trial_run
 from orchestrator.local import run_local
 from orchestrator.session import Session
@@ -40,14 +43,39 @@ from results.tables import compact
 from tests.conftest import TINY
 from tests.orchestrator.conftest import answers, run_study
 from tests.orchestrator.faults.test_checkpoints import DAMAGE
-from tests.orchestrator.faults.watching import Reader, assert_clean
+from tests.orchestrator.faults.watching import Reader, assert_clean, trial_attempts
+from trainers.fit import Training
 
 WRITES = st.integers(1, 40)
 STEPS = 6
+STEP_SECONDS = 10.0  # more than a beat: a process that is lost has told all but its last step
 
 
 class Killed(BaseException):
     pass
+
+
+class Clock:
+    """Seconds that have passed, those of each trial, and those that nobody could write down."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.trained: dict[str, float] = defaultdict(float)
+        self.unwritten: dict[str, float] = defaultdict(float)
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    def make_training(self, trial: Trial, *arguments: Any, **options: Any) -> Training:
+        clock = self
+
+        class Ticking(Training):
+            def advance(self, steps: int) -> None:
+                clock.seconds += steps * STEP_SECONDS
+                clock.trained[trial.trial_id] += steps * STEP_SECONDS
+                super().advance(steps)
+
+        return Ticking(trial, *arguments, **options)
 
 
 def grid_of(metrics: str) -> Grid:
@@ -69,15 +97,24 @@ def undisturbed(metrics: str) -> Path:
 
 
 @contextlib.contextmanager
-def faulty(*, kill_at: int = 0, renamed: bool = False, full: range = range(0)) -> Iterator[None]:
-    """The process is killed at its write `kill_at`; its disk is full at the writes `full`."""
+def faulty(
+    *,
+    kill_at: int = 0,
+    renamed: bool = False,
+    full: range = range(0),
+    refused: list[str] | None = None,
+) -> Iterator[None]:
+    """The process is killed at its write `kill_at`; its disk is full at the writes `full`, whose
+    names are `refused`."""
     numbers, right = itertools.count(1), StudyFolder.replacing
+    refused = [] if refused is None else refused
 
     @contextlib.contextmanager
     def replacing(self: StudyFolder, path: Path, *, durable: bool = True) -> Iterator[Path]:
         # A beat, which is of a thread of its own, comes in no order.
         number = next(numbers) if threading.current_thread() is threading.main_thread() else -1
         if number in full:
+            refused.append(path.name)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         with right(self, path, durable=durable) as temporary:
             yield temporary
@@ -113,9 +150,9 @@ def killed_at_unlink(number: int) -> Iterator[None]:
 class Driver:
     """`latentgrid run --local` of one moment, without the threads; it may be killed."""
 
-    def __init__(self, grid: Grid, root: Path) -> None:
+    def __init__(self, grid: Grid, root: Path, clock: Clock) -> None:
         self.lease: Lease = lease.acquire(StudyFolder(root))
-        self.grid = grid
+        self.grid, self.clock = grid, clock
         self.session: Session | None = None
         self.runs: list[TrialRun] = []
 
@@ -138,8 +175,9 @@ class Driver:
                 return super().advance(0.0)
 
         def make_run(unit: Unit) -> TrialRun:
-            self.runs.append(Stepwise(unit))
-            return self.runs[-1]
+            run = Stepwise(unit, make_training=self.clock.make_training, clock=self.clock)
+            self.runs.append(run)
+            return run
 
         run_local(session, make_run=make_run, pause_seconds=0.0)
         if session.stop_reason is None:
@@ -152,9 +190,12 @@ class Driver:
         """A newer driver has the study by now: whatever this one goes on with, it must stop."""
         for run in self.runs:
             if not run.closed:
+                before = self.clock()
                 with pytest.raises(Fenced):
                     while not run.advance(0.0):
                         pass
+                assert self.clock() - before <= STEP_SECONDS
+                self.clock.unwritten[run.trial.trial_id] += self.clock() - before
         self.lease.release()
         if self.session is not None:
             with contextlib.suppress(Fenced):
@@ -173,13 +214,14 @@ class AnyOrder(RuleBasedStateMachine):
         self.root = self.out / "tiny"
         self.metrics = "mig"
         self.sleeping: list[Driver] = []
+        self.clock = Clock()
         self.reader = Reader(self.root)
         self.patch = pytest.MonkeyPatch()
         # All drivers have one pid here. Who is alive when another asks for the lease is not.
         self.patch.setattr(lease, "known_dead", lambda holder: True)
 
     def driver(self) -> Driver:
-        return Driver(grid_of(self.metrics), self.root)
+        return Driver(grid_of(self.metrics), self.root, self.clock)
 
     @rule(kill_at=WRITES, renamed=st.booleans())
     def a_driver_is_killed_at_a_write(self, kill_at: int, renamed: bool) -> None:
@@ -206,12 +248,16 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(first=WRITES, count=st.integers(1, 12))
     def the_disk_is_full_for_a_while(self, first: int, count: int) -> None:
-        driver = self.driver()
+        driver, refused = self.driver(), list[str]()
         try:
-            with faulty(full=range(first, first + count)):
+            with faulty(full=range(first, first + count), refused=refused):
                 driver.work()
         except OSError as error:
             assert error.errno == errno.ENOSPC
+        for attempt_id in (name.removesuffix(".beat.json") for name in refused):
+            for run in driver.runs:
+                if run.attempt.attempt_id == attempt_id:
+                    self.clock.unwritten[run.trial.trial_id] += STEP_SECONDS
 
     @precondition(lambda self: (self.root / "checkpoints").exists())
     @rule(how=st.sampled_from(sorted(DAMAGE)))
@@ -258,12 +304,22 @@ class AnyOrder(RuleBasedStateMachine):
                 one.reset_index(drop=True), other.reset_index(drop=True), check_exact=True
             )
 
+    def assert_hours_are_of_the_time_that_passed(self) -> None:
+        attempts = trial_attempts(self.root)
+        lost = attempts[attempts["outcome"] == "lost"]["trial_id"].value_counts()
+        seconds = attempts.groupby("trial_id")["wall_seconds"].sum()
+        for trial_id, trained in self.clock.trained.items():
+            unwritten = self.clock.unwritten[trial_id] + STEP_SECONDS * lost.get(trial_id, 0)
+            assert seconds[trial_id] >= trained - unwritten
+        assert seconds.sum() <= self.clock()
+
     def teardown(self) -> None:
         try:
             session = self.driver().work()
             assert session.stop_reason is None
             self.reader.look()
             self.assert_as_if_nothing_had_been()
+            self.assert_hours_are_of_the_time_that_passed()
             assert_clean(self.root)
         finally:
             self.patch.undo()

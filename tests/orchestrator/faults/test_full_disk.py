@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
+from grids.data_folder import DataFolder
+from grids.load import load_grid
 from orchestrator import trial_run
-from tests.orchestrator.faults.small_disk import BEFORE, WRITES, SmallDisk, fill_at
-from tests.orchestrator.faults.watching import Polling
+from orchestrator.errors import InputError
+from results import lease, ledger, load
+from tests.orchestrator.faults.small_disk import (
+    BEFORE,
+    OF_CELLS,
+    OF_RUNS,
+    SECOND,
+    SmallDisk,
+    fill_at,
+)
+from tests.orchestrator.faults.watching import Polling, assert_clean
+from tests.orchestrator.test_measurement_run import GRID as MEASUREMENTS
+from tests.orchestrator.test_measurement_run import distances
+from tests.orchestrator.test_prepare import Scattered, image_set, left, prepared
+from trainers.datasets.source import Batch
 
-QUICK = ("checkpoint",)
+QUICK = ("checkpoint", "beat", "fixed codes")
+
+
+@pytest.fixture(autouse=True)
+def processes_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever could not release a lease on a full disk is gone when the next one asks for it."""
+    monkeypatch.setattr(lease, "known_dead", lambda holder: True)
 
 
 @pytest.mark.parametrize(
     "kind",
-    [pytest.param(k, marks=() if k in QUICK else pytest.mark.slow) for k in WRITES],
+    [pytest.param(k, marks=() if k in QUICK else pytest.mark.slow) for k in OF_RUNS],
 )
 def test_a_disk_that_is_full_at_a_write_costs_another_run_and_no_row(
     tiny_grid: Any,
@@ -28,11 +52,14 @@ def test_a_disk_that_is_full_at_a_write_costs_another_run_and_no_row(
 ) -> None:
     monkeypatch.setattr(trial_run, "CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(trial_run, "CHECKPOINT_SECONDS_BEFORE_CODES", 0.0)
-    grid = tiny_grid(every=3)
+    monkeypatch.setattr(ledger, "BEAT_SECONDS", 0.05)
+    metrics = ("factor_vae", "udr") if kind in OF_CELLS else ("", "")
+    steps = 150 if kind in SECOND else 6  # the lease is beaten every second
+    grid = tiny_grid(steps=steps, every=steps // 2, replace=metrics)
     root = small_disk.path / grid.study
     with Polling(root):
         with monkeypatch.context() as patch:
-            fill_at(small_disk, root, WRITES[kind], patch.setattr)
+            fill_at(small_disk, root, kind, patch.setattr)
             try:
                 session = run(grid, small_disk.path, no_pause)
             except OSError as error:
@@ -47,6 +74,101 @@ def test_a_disk_that_is_full_at_a_write_costs_another_run_and_no_row(
     unharmed(grid, root)
 
 
+@pytest.mark.parametrize("kind", ["weights", "pictures", "curves", "scores", "row"])
+def test_a_disk_that_is_full_when_a_trial_is_adopted_costs_another_run_and_no_hour(
+    tiny_grid: Any,
+    small_disk: SmallDisk,
+    run: Any,
+    no_pause: Any,
+    unharmed: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+) -> None:
+    run(tiny_grid("first", every=3), small_disk.path, no_pause)
+    grid = tiny_grid(every=3)
+    root = small_disk.path / grid.study
+    with Polling(root):
+        with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+            fill_at(small_disk, root, kind, patch.setattr)
+            run(grid, small_disk.path, no_pause)
+        assert small_disk.is_full
+        small_disk.free()
+        assert run(grid, small_disk.path, no_pause).stop_reason is None
+    unharmed(grid, root)
+    tables = load(root)
+    assert set(tables.trials["adopted_from"]) == {"first"} and tables.attempts.empty
+
+
+@pytest.mark.parametrize("kind", ["published curves", "marker of compaction"])
+def test_a_disk_that_is_full_when_a_study_is_compacted_costs_no_row(
+    tiny_grid: Any,
+    small_disk: SmallDisk,
+    run: Any,
+    unharmed: Any,
+    latentgrid: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+) -> None:
+    grid = tiny_grid(every=3)
+    root = run(grid, small_disk.path).folder.root
+    (root / "curves.parquet").unlink()  # as if it had not been published yet
+    with Polling(root):
+        with monkeypatch.context() as patch:
+            fill_at(small_disk, root, kind, patch.setattr)
+            ended = latentgrid("compact", root)
+        [line] = ended.stderr.strip().splitlines()
+        assert ended.returncode == 1 and line.endswith(": No space left on device"), ended
+        assert line.startswith(f"latentgrid: {root}/"), line
+        assert small_disk.is_full
+        small_disk.free()
+        unharmed(grid, root)
+        assert latentgrid("compact", root).returncode == 0
+        assert not list(root.glob("_rows/*/*"))
+    unharmed(grid, root)
+
+
+def test_a_disk_that_is_full_at_a_measurement_costs_another_run_and_no_row(
+    tmp_path: Path,
+    small_disk: SmallDisk,
+    run: Any,
+    no_pause: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "measured.yaml").write_text(MEASUREMENTS.format(study="measured"))
+    grid = load_grid(tmp_path / "measured.yaml")
+    root = small_disk.path / grid.study
+    with monkeypatch.context() as patch:
+        fill_at(small_disk, root, "distances", patch.setattr)
+        session = run(grid, small_disk.path, no_pause)
+    assert session.stop_reason.startswith("no space is left: OSError: ")
+    assert small_disk.is_full and not session.folder.outcomes()
+    small_disk.free()
+    assert run(grid, small_disk.path, no_pause).stop_reason is None
+    run(grid, tmp_path / "undisturbed")
+    pd.testing.assert_frame_equal(
+        distances(root), distances(tmp_path / "undisturbed" / "measured"), check_exact=True
+    )
+    assert set(load(root).trials["status"]) == {"completed"}
+    assert_clean(root)
+
+
+def test_a_disk_that_fills_up_while_images_are_prepared_is_one_line_and_leaves_nothing(
+    small_disk: SmallDisk,
+) -> None:
+    class Filling(Scattered):
+        def read(self, part: int) -> Iterator[Batch]:
+            small_disk.fill()
+            return super().read(part)
+
+    data = DataFolder(small_disk.path)
+    with pytest.raises(InputError, match="No space left on device") as refused:
+        prepared(data, image_set(Filling()))
+    assert len(str(refused.value).splitlines()) == 1
+    assert left(data) == [] and not data.is_prepared("made")
+    small_disk.free()
+    prepared(data, image_set(Scattered()))
+
+
 def test_a_full_disk_stops_the_sweep_before_every_trial_has_trained_for_nothing(
     tiny_grid: Any,
     small_disk: SmallDisk,
@@ -55,7 +177,7 @@ def test_a_full_disk_stops_the_sweep_before_every_trial_has_trained_for_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     grid = tiny_grid(seeds="[0, 1, 2, 3, 4, 5, 6, 7]")
-    fill_at(small_disk, small_disk.path / grid.study, WRITES["weights"], monkeypatch.setattr)
+    fill_at(small_disk, small_disk.path / grid.study, "weights", monkeypatch.setattr)
     session = run(grid, small_disk.path, no_pause)
     assert session.stop_reason is not None
     assert session.stop_reason.startswith("no space is left: OSError: [Errno 28]")

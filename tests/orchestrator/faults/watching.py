@@ -7,6 +7,8 @@ from __future__ import annotations
 import io
 import re
 import threading
+import time
+from collections import defaultdict
 from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +17,7 @@ import pandas as pd
 
 from results import load
 from results.files import Location
+from results.ledger import BEAT_SECONDS
 from results.schema import KEYS, PROVENANCE, SCHEMAS
 from results.store import FINAL
 from tests.orchestrator.waiting import wait_for
@@ -26,10 +29,10 @@ ALLOWED = re.compile(
         (
             r"study\.yaml|manifest\.json|(trials|curves|scores|attempts)\.parquet",
             rf"_rows/trials/{ID}\.(completed|diverged|failed)\.({ATTEMPT}|[0-9]{{6}}-failed)\.json",
-            rf"_rows/curves/{ID}\.json|_rows/scores/{ATTEMPT}\.json|_rows/compacted\.json",
+            rf"_rows/curves/{ID}\.json|_rows/scores/({ATTEMPT}|adopted-{ID})\.json|_rows/compacted\.json",
             rf"attempts/(?P<closed>{ATTEMPT})\.close\.json",
             rf"attempts/(?P<open>{ATTEMPT})\.(open|beat)\.json",
-            rf"lease/[0-9]{{6}}\.json|models/{ID}\.pt|logs/{ID}\.txt",
+            rf"lease/[0-9]{{6}}\.json|models/{ID}\.pt|distances/{ID}\.parquet|logs/{ID}\.txt",
             rf"artifacts/{ID}/(pictures|latents|fixed_codes)\.npz",
         )
     )
@@ -52,6 +55,42 @@ def assert_clean(root: Location, failed: Collection[str] = ()) -> None:
         match = ALLOWED.fullmatch(name)
         assert match, f"left behind: {name}"
         assert match["open"] is None or match["open"] in lost, f"left behind: {name}"
+
+
+def trial_attempts(root: Location) -> pd.DataFrame:
+    return load(root).attempts.query("kind == 'trial'")
+
+
+def assert_accounted(began: float, root: Location, true: Path | None = None) -> int:
+    """The ledger has the time that trainings themselves measured, in the folder `true`, but for a
+    beat a lost process, and of no process more than went by since `began`; returns how many
+    attempts were lost."""
+    attempts = trial_attempts(root)
+    assert not set(attempts["outcome"]) & {"running"}
+    lost = attempts[attempts["outcome"] == "lost"]
+    assert lost["lower_bound"].all()
+    # What a beat says is written a moment after it was due.
+    a_loss = BEAT_SECONDS + 2.0
+    if true is None:
+        assert isinstance(root, Path)
+        true = root.parent / "true"
+    for (trial_id, pid), seconds in true_seconds(true).items():
+        here = attempts[(attempts["trial_id"] == trial_id) & (attempts["pid"] == pid)]
+        losses = (here["outcome"] == "lost").sum()
+        assert here["wall_seconds"].sum() >= seconds - a_loss * losses, trial_id
+    took = time.monotonic() - began
+    assert (attempts.groupby(["epoch", "node", "pid"])["wall_seconds"].sum() <= took).all()
+    return len(lost)
+
+
+def true_seconds(true: Path) -> dict[tuple[str, int], float]:
+    """What the trainings of a trial in a process said of themselves."""
+    seconds: dict[tuple[str, int], float] = defaultdict(float)
+    for path in true.iterdir():
+        trial_id, pid, _ = path.name.split("-")
+        times = [float(line) for line in path.read_text().split()]
+        seconds[trial_id, int(pid)] += times[-1] - times[0]
+    return seconds
 
 
 class Reader:
