@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from results import curves, files, lease, publishing, records
 from results.attempts import attempt_files, list_attempts, read_closed, read_open
-from results.derived import with_hours, with_lost
+from results.derived import HOURS, with_hours, with_lost
 from results.files import Location, location
 from results.merge import merged
 from results.objects import Identity
@@ -113,9 +113,13 @@ class Tables:
 
         `columns` are those wanted of a table, where not all are.
         """
+        columns = columns or {}
+        # Hours take all attempts, and a while of a large study.
+        without_hours = set(columns.get("trials", HOURS)).isdisjoint(HOURS)
+        tables = (self._derived or self._underived()) if without_hours else self._state()
         state = {
-            table: rows.select((columns or {}).get(table, rows.column_names))
-            for table, rows in self._state().items()
+            table: rows.select(columns.get(table, rows.column_names))
+            for table, rows in tables.items()
         }
         curve_rows = curves.read(self.folder) if with_curves else SCHEMAS["curves"].empty_table()
         return Frames(
@@ -237,14 +241,17 @@ class Tables:
     def _state(self) -> dict[str, pa.Table]:
         """The held tables as they are published: with open attempts, and hours in the trials."""
         if self._derived is None:
-            attempts = self._all_attempts()
-            scores = self._held["scores"]
-            trials = with_hours(self._held["trials"], attempts, scores)
+            state = self._underived()
+            trials = with_hours(state["trials"], state["attempts"], state["scores"])
             if trials is not self._held["trials"]:
                 self._held["trials"] = trials
                 self._changed.add("trials")
-            self._derived = {"trials": trials, "scores": scores, "attempts": attempts}
+            self._derived = {**state, "trials": trials}
         return self._derived
+
+    def _underived(self) -> dict[str, pa.Table]:
+        """The same but for the hours of trials, which may be those of an earlier moment."""
+        return {**self._held, "attempts": self._all_attempts()}
 
     def _all_attempts(self) -> pa.Table:
         attempts = self._held["attempts"]

@@ -65,6 +65,18 @@ def test_load_is_a_name_of_the_package(folder: StudyFolder) -> None:
         assert list(frame.columns) == SCHEMAS[name].names
 
 
+@pytest.mark.parametrize("column", ["status", "cpu_hours"])
+def test_few_columns_are_those_of_all(folder: StudyFolder, finish: Finish, column: str) -> None:
+    for trial_id in ("a", "b"):
+        finish(folder, trial_id)
+    everything = load(folder.root)
+    assert everything.trials["cpu_hours"].notna().all()  # which no record says
+    few = load(folder.root, columns={"trials": ["trial_id", column], "scores": ["value"]})
+    pd.testing.assert_frame_equal(few.trials, everything.trials[["trial_id", column]])
+    pd.testing.assert_frame_equal(few.scores, everything.scores[["value"]])
+    pd.testing.assert_frame_equal(few.attempts, everything.attempts)
+
+
 def test_an_empty_study_is_published_with_every_column(folder: StudyFolder) -> None:
     tables = Tables(folder)
     tables.refresh()
