@@ -8,7 +8,6 @@ checksum is therefore never put together from pieces.
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import hashlib
 import http.client
@@ -26,7 +25,7 @@ from urllib3.exceptions import HTTPError
 
 from orchestrator.data_files import Checksum, OriginalFile
 from orchestrator.errors import InputError, first_line
-from results.files import sync
+from results.files import FULL, sync
 
 PAUSES = (1.0, 3.0, 9.0)
 """Seconds before each new try of a URL; a try that brought PROGRESS bytes starts them anew."""
@@ -305,7 +304,7 @@ def _append(block: bytes, download: _Download, total: int | None) -> None:
         while rest:
             rest = rest[download.part.write(rest) :]
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in FULL:
             raise _no_space(download, total) from error
         raise
 

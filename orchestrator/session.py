@@ -6,7 +6,6 @@ another publishes the tables every few seconds, so that readers see a study grow
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import threading
@@ -26,6 +25,7 @@ from orchestrator.tries import Tries, last_line
 from orchestrator.work import Unit, cells_of, missing_units
 from results import lease as leases
 from results import leftovers
+from results.files import FULL
 from results.lease import Fenced
 from results.ledger import utc_now
 from results.store import FINAL, StudyFolder, trial_record_name
@@ -34,7 +34,6 @@ from results.tables import Frames, Tables
 PUBLISH_SECONDS = 3.0
 MOST_SECONDS_UNPUBLISHED = 60.0
 PUBLISH_SHARE = 0.05  # of the time: a large study publishes less often
-FULL = (errno.ENOSPC, errno.EDQUOT)
 
 logger = logging.getLogger(__name__)
 

@@ -24,6 +24,8 @@ from results.objects import SCHEMES, URL, Identity, ObjectPath
 from results.scratch import scratch
 
 Location = Path | ObjectPath
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What a full disk, or a quota that is used up, says."""
 _OTHER_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -117,7 +119,8 @@ def replacing(
             yield temporary
         try:
             if durable:
-                sync(temporary)
+                with _naming(path):
+                    sync(temporary)
             check()
             os.replace(temporary, path)
         except FileNotFoundError:
@@ -139,7 +142,8 @@ def create(path: Location, data: bytes) -> None:
         path.create(data)
         return
     with temporary_beside(path) as temporary:
-        write_and_sync(temporary, data, durable=True)
+        with _naming(path):
+            write_and_sync(temporary, data, durable=True)
         os.link(temporary, path)
 
 

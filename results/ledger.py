@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from results.attempts import attempts as attempts
+from results.files import FULL
 from results.lease import Fenced
 from results.schema import SCHEMA_VERSION, STAGES
 from results.store import StudyFolder
@@ -65,6 +66,7 @@ class Attempt:
         self._stage: tuple[str, float] | None = None
         self._beaten = self._opened
         self._steps_done: int = static["start_step"]
+        self._full: OSError | None = None
         self._writing = threading.RLock()
         self._closed = threading.Event()
 
@@ -142,7 +144,8 @@ class Attempt:
     def beat(self, steps_done: int, *, now: bool = False) -> None:
         """Write what is known so far, at most every BEAT_SECONDS, or `now`.
 
-        Raises lease.Fenced if the study is another's. What a disk refuses, the next beat says.
+        Raises lease.Fenced if the study is another's, and OSError where the disk is full: nobody
+        would know of what is done from then on. What else is refused, the next beat says.
         """
         self._steps_done = steps_done
         if not self._writing.acquire(blocking=now):
@@ -151,8 +154,13 @@ class Attempt:
             due = now or self._clock() - self._beaten >= BEAT_SECONDS
             if due and not self._closed.is_set():
                 self._beaten = self._clock()
-                with contextlib.suppress(OSError):
+                self._full = None
+                try:
                     self._write("beat", self._progress(steps_done), durable=False)
+                except OSError as error:
+                    self._full = error if error.errno in FULL else None
+            if self._full is not None:  # or was, when the thread that beats wrote last
+                raise self._full
         finally:
             self._writing.release()
 
@@ -210,4 +218,6 @@ def _keep_beating(reference: weakref.ref[Attempt], closed: threading.Event) -> N
             attempt.beat(attempt._steps_done)
         except Fenced:
             return  # who works finds it out at the next write
+        except OSError:
+            pass  # and this at the next beat
         del attempt

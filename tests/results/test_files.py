@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from results import files
 from results.files import atomic_write, temporary_beside
 
 
@@ -98,3 +99,23 @@ def test_a_reader_sees_whole_files_only(tmp_path: Path) -> None:
         seen += 1
     writer.join()
     assert seen > 1
+
+
+@pytest.mark.parametrize("write", ["replacing", "create"])
+def test_a_full_disk_is_told_with_the_file_that_it_has_no_room_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: str
+) -> None:
+    """Neither write(2) nor fsync(2) knows a name, nor does pyarrow."""
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    path = tmp_path / "file"
+    with pytest.raises(OSError, match="No space left") as error:
+        if write == "create":
+            files.create(path, b"text")
+        else:
+            files.atomic_write(path, b"text")
+    assert (error.value.errno, error.value.filename) == (errno.ENOSPC, str(path))
+    assert os.listdir(tmp_path) == []

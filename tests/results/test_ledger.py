@@ -4,6 +4,7 @@ import datetime as dt
 import errno
 import gc
 import json
+import os
 import threading
 import time
 from pathlib import Path
@@ -190,19 +191,37 @@ def test_the_first_close_stands(folder: StudyFolder, clocks: FakeClocks) -> None
     assert (row["outcome"], row["steps_done"]) == ("failed", 7)
 
 
-def test_a_beat_that_the_disk_refuses_is_left_to_the_next(
+def refuse(patch: pytest.MonkeyPatch, number: int) -> None:
+    def refused(self: StudyFolder, path: Path, data: bytes, *, durable: bool = True) -> None:
+        raise OSError(number, os.strerror(number))
+
+    patch.setattr(StudyFolder, "write", refused)
+
+
+def test_a_beat_that_a_disk_or_store_refuses_is_left_to_the_next(
     folder: StudyFolder, clocks: FakeClocks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     attempt = opened(folder, clocks)
-
-    def full(self: StudyFolder, path: Path, data: bytes, *, durable: bool = True) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
     with monkeypatch.context() as patch:
-        patch.setattr(StudyFolder, "write", full)
+        refuse(patch, errno.EIO)
         attempt.beat(5, now=True)
     attempt.beat(6, now=True)
     assert attempts(folder)[0]["steps_done"] == 6
+
+
+def test_a_full_disk_ends_what_could_not_be_accounted_for_unless_it_has_room_again(
+    folder: StudyFolder, clocks: FakeClocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempt = opened(folder, clocks)
+    with monkeypatch.context() as patch:
+        refuse(patch, errno.ENOSPC)
+        with pytest.raises(OSError, match="No space left"):
+            attempt.beat(5, now=True)
+    with pytest.raises(OSError, match="No space left"):
+        attempt.beat(6)  # which is not due yet, and says what the last one met
+    attempt.beat(7, now=True)
+    attempt.beat(8)
+    assert attempts(folder)[0]["steps_done"] == 7
 
 
 def test_misuse_is_one_line(folder: StudyFolder, clocks: FakeClocks) -> None:

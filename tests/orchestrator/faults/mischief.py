@@ -2,16 +2,16 @@
 
 Keys: `pause` (patterns: the first write of a file like the first one stops half way and for good,
 its process named in `paused-0`; then one like the second, and so on), `hang` and `hoard` (seeds of
-trials that hang, or take ever more memory), `clock` (goes back an hour whenever it is asked),
-`full` (a kind of write: the small disk that `--out` is fills up at the first one). The last two
-are the driver's, too. Every training says in `true/` (or where `true` says) when it began, and
-after every step that it still goes on: the time that the ledger must know of.
+trials that hang, or take ever more memory; with `once` in their first try only), `clock` (that of
+the ledger goes back an hour whenever it is asked), `full` (a kind of write: the small disk that
+`--out` is fills up at the first one). The last two are the driver's, too. Every run says in `true/`
+(or where `true` says) when its account was opened, after every step that it still goes on, and when
+it was closed: the time that the ledger must know of.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import os
 import re
@@ -27,7 +27,7 @@ from orchestrator import metric_pool, scoring, trial_run, watchdog
 from orchestrator.metric_pool import MetricPool
 from orchestrator.trainer_actor import TrainerActor
 from orchestrator.trial_run import TrialRun
-from orchestrator.work import from_json
+from orchestrator.work import Unit, from_json
 from results import ledger
 from results.files import Location
 from results.store import StudyFolder
@@ -35,6 +35,7 @@ from tests.orchestrator.faults.small_disk import SmallDisk, fill_at
 from trainers.fit import Training
 
 STEP_SECONDS = 0.05
+OUTSIDE = "outside"
 MOST_HOARDED = 1500 * 2**20  # the machine itself is never at risk
 installed = False
 mischief: dict[str, Any] = {}
@@ -99,39 +100,74 @@ def pause_at(out: Location, patterns: Sequence[str]) -> None:
     StudyFolder.replacing = replacing  # type: ignore[method-assign]
 
 
+class TrueClock:
+    """What a run says of itself, in a file of its own: moments within its account and, marked so,
+    outside, before it was opened and after it was closed."""
+
+    def __init__(self, trial_id: str, before: float) -> None:
+        mischief["true"].mkdir(exist_ok=True)
+        self._path = mischief["true"] / f"{trial_id}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._path.write_text(f"{before} {OUTSIDE}\n")
+        self.say()
+
+    def say(self, mark: str = "") -> None:
+        with open(self._path, "a") as file:
+            file.write(f"{time.monotonic()} {mark}\n")
+
+
 class MischievousTraining(Training):
     """Slow enough to be killed in the middle, with the very same answers."""
 
+    def __init__(self, clock: TrueClock, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.clock = clock
+        self.steps_here = 0
+        self.hoard: list[bytearray] = []
+
     def advance(self, steps: int) -> None:
-        if not hasattr(self, "clock_file"):
-            mischief["true"].mkdir(exist_ok=True)
-            name = f"{self.trial.trial_id}-{os.getpid()}-{secrets.token_hex(4)}"
-            self.clock_file = mischief["true"] / name
-            self.steps_here = 0
-            self.hoard: list[bytearray] = []
-            self.say()
         for _ in range(steps):
             time.sleep(STEP_SECONDS)
             super().advance(1)
-            self.say()
+            self.clock.say()
             self.steps_here += 1
             # Not at once: of a process' first chunks nobody knows how long they take.
-            if self.step >= 20 and self.steps_here > 5 and self.trial.seed == mischief.get("hang"):
+            if self.step >= 20 and self.steps_here > 5 and self.is_to("hang"):
                 while True:
                     time.sleep(0.5)
-                    self.say()
-            hoards = self.trial.seed == mischief.get("hoard")
-            while hoards and len(self.hoard) < self.step:  # by the step, as it may go on from one
+                    self.clock.say()
+            while self.steps_here > 5 and self.is_to("hoard"):
                 assert watchdog.own_bytes() < MOST_HOARDED, "nobody has ended this trial"
                 self.hoard.append(bytearray(os.urandom(1)) * (20 * 2**20))
+                time.sleep(0.2)
+                self.clock.say()
 
-    def say(self) -> None:
-        with open(self.clock_file, "a") as file:
-            file.write(f"{time.monotonic()}\n")
+    def is_to(self, what: str) -> bool:
+        if self.trial.seed != mischief.get(what):
+            return False
+        tries = list(mischief["true"].glob(f"{self.trial.trial_id}-*"))
+        return len(tries) == 1 or not mischief.get("once")
+
+
+class MischievousRun(TrialRun):
+    def __init__(self, unit: Unit, **options: Any) -> None:
+        before = time.monotonic()
+        super().__init__(unit, make_training=self._training, **options)
+        self.true_clock = TrueClock(self.trial.trial_id, before)
+        close = self.attempt.close
+
+        def close_and_say(*arguments: Any, **options: Any) -> None:
+            self.true_clock.say()
+            close(*arguments, **options)
+            self.true_clock.say(OUTSIDE)
+
+        self.attempt.close = close_and_say  # type: ignore[method-assign]
+
+    def _training(self, *arguments: Any) -> Training:
+        return MischievousTraining(self.true_clock, *arguments)
 
 
 class MischievousActor(TrainerActor):
-    make_run = functools.partial(TrialRun, make_training=MischievousTraining)
+    make_run = MischievousRun
 
     def setup(self, config: dict[str, Any]) -> None:
         install(from_json(config["units"])[0].root)

@@ -73,11 +73,12 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(
 ) -> None:
     grid = tiny_grid(seeds="[0]")
     trial_id = grid.trials[0].trial_id
-    with Polling(tmp_path / "tiny"):
+    with Polling(tmp_path / "tiny") as reader:
         session = run(grid, tmp_path, functools.partial(stop_at, step=4))
         kept = newest_first(session.folder, trial_id)
         assert [int(path.name.split(".")[1]) for path in kept] == [4, 3]
         kept[0].write_bytes(damage(kept[0].read_bytes()))
+        reader.wait_for_looks()
         run(grid, tmp_path)
     resumed = load(session.folder.root).attempts.query("kind == 'trial' and epoch == 2")
     assert resumed["start_step"].tolist() == [3]
@@ -100,8 +101,10 @@ def test_where_both_are_damaged_the_trial_begins_anew(
     tiny_grid: Any, tmp_path: Path, run: Any, unharmed: Any
 ) -> None:
     grid = tiny_grid(seeds="[0]")
-    folder = run(grid, tmp_path, functools.partial(stop_at, step=4)).folder
-    for path in newest_first(folder, grid.trials[0].trial_id):
-        path.write_bytes(DAMAGE["truncated"](path.read_bytes()))
-    run(grid, tmp_path)
+    with Polling(tmp_path / "tiny") as reader:
+        folder = run(grid, tmp_path, functools.partial(stop_at, step=4)).folder
+        for path in newest_first(folder, grid.trials[0].trial_id):
+            path.write_bytes(DAMAGE["truncated"](path.read_bytes()))
+        reader.wait_for_looks()
+        run(grid, tmp_path)
     unharmed(grid, folder.root)
