@@ -224,18 +224,20 @@ def status(
     from rich.console import Group
     from rich.live import Live
 
+    from orchestrator.garbage import uncollected
     from orchestrator.show import results_view, status_view
     from orchestrator.status import read_status
     from results import lease
 
     study = _study(study_dir)
-    now, grid, frames = read_status(study)
-    if as_json:
-        typer.echo(json.dumps(now.as_json()))
-        return
-    if not watch:
-        console.print(status_view(now, frames), "", results_view(grid, frames, study), sep="\n")
-        return
+    with uncollected():
+        now, grid, frames = read_status(study)
+        if as_json:
+            typer.echo(json.dumps(now.as_json()))
+            return
+        if not watch:
+            console.print(status_view(now, frames), "", results_view(grid, frames, study), sep="\n")
+            return
     with contextlib.suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False) as live:
         while True:
             view = Group(status_view(now, frames), "", results_view(grid, frames, study))
