@@ -28,7 +28,7 @@ def test_a_study_on_several_nodes_leaves_every_row_no_record_and_a_small_driver(
     found = json.loads((tmp_path / "found.json").read_text())
     for run in ("run", "run again", "a seed more", "run again, compacted"):
         assert found[run]["peak_mb"] < 1000
-    # Trials that raise once complete in their second try.
+    assert found["attempts by outcome"]["failed"] == 1  # and completed in its second try
     counts = found["status by trial"]
     assert counts["diverged"] > 0 and sum(counts.values()) == found["rows"]["trials"] == 2 * 252
     assert set(counts) == {"completed", "diverged"}
