@@ -77,8 +77,8 @@ def read_status(root: Location) -> tuple[Status, Grid, Frames]:
 
     Raises GridError or SchemaError where the folder is no study that this version can read.
     """
-    columns = {**COLUMNS, "scores": [*COLUMNS["scores"], "score", "value"]}
     grid = StudyFolder(root).grid()
+    columns = {**COLUMNS, "scores": [*COLUMNS["scores"], "score", "value"]}
     frames = with_fractions(load(root, with_curves=False, columns=columns))
     return status_of(grid, frames, StudyFolder(root).checkpoint_steps()), grid, frames
 
