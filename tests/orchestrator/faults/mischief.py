@@ -108,11 +108,14 @@ class TrueClock:
         mischief["true"].mkdir(exist_ok=True)
         self._path = mischief["true"] / f"{trial_id}-{os.getpid()}-{secrets.token_hex(4)}"
         self._path.write_text(f"{before} {OUTSIDE}\n")
+        self.mark = ""
         self.say()
 
-    def say(self, mark: str = "") -> None:
+    def say(self) -> None:
+        # The time first: a moment after the account was closed is never said to be within.
+        line = f"{time.monotonic()} {self.mark}\n"
         with open(self._path, "a") as file:
-            file.write(f"{time.monotonic()} {mark}\n")
+            file.write(line)
 
 
 class MischievousTraining(Training):
@@ -157,8 +160,9 @@ class MischievousRun(TrialRun):
 
         def close_and_say(*arguments: Any, **options: Any) -> None:
             self.true_clock.say()
+            self.true_clock.mark = OUTSIDE  # what hangs goes on until its process ends
             close(*arguments, **options)
-            self.true_clock.say(OUTSIDE)
+            self.true_clock.say()
 
         self.attempt.close = close_and_say  # type: ignore[method-assign]
 
