@@ -138,11 +138,10 @@ class MischievousTraining(Training):
                 while True:
                     time.sleep(0.5)
                     self.clock.say()
-            while self.steps_here > 5 and self.is_to("hoard"):
+            hoards = self.is_to("hoard")
+            while hoards and len(self.hoard) < self.step:  # by the step, as it may go on from one
                 assert watchdog.own_bytes() < MOST_HOARDED, "nobody has ended this trial"
                 self.hoard.append(bytearray(os.urandom(1)) * (20 * 2**20))
-                time.sleep(0.2)
-                self.clock.say()
 
     def is_to(self, what: str) -> bool:
         if self.trial.seed != mischief.get(what):
