@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -43,8 +44,11 @@ def save(
         old.unlink(missing_ok=True)
 
 
-def newest(folder: StudyFolder, trial_id: str) -> Checkpoint:
-    """The furthest checkpoint that can be read; a damaged one falls back to the one before.
+def newest(
+    folder: StudyFolder, trial_id: str, say: Callable[[str], None] = lambda line: None
+) -> Checkpoint:
+    """The furthest checkpoint that can be read; a damaged one falls back to the one before, which
+    `say` is told in a line.
 
     One whose digest is wrong is deleted, or it would be one of the two that are kept.
     """
@@ -56,11 +60,13 @@ def newest(folder: StudyFolder, trial_id: str) -> Checkpoint:
             continue
         content, digest = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
         if digest != _digest(content):
+            say(f"the checkpoint of step {int(step)} is damaged, and deleted")
             path.unlink(missing_ok=True)
             continue
         try:
             state = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
         except Exception:  # whatever a file that another program wrote makes torch raise
+            say(f"the checkpoint of step {int(step)} cannot be read, and is left")
             continue
         return Checkpoint(attempt_id, int(step), state)
     return NOTHING

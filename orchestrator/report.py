@@ -44,7 +44,8 @@ def draw_traversals(study_dir: Location, given: str, path: Path) -> None:
     if len(found) != 1:
         known = ", ".join(trials["trial_id"].head(3))
         problem = "is no trial of this study" if found.empty else f"begins {len(found)} ids"
-        raise InputError(f"{study_dir}: {given} {problem}; valid: one of {known}, ...")
+        more = ", ..." if len(trials) > 3 else ""
+        raise InputError(f"{study_dir}: {given} {problem}; valid: one of {known}{more}")
     trial = found.iloc[0]
     pictures = pictures_of(studies, trial["trial_id"])
     if pictures is None:

@@ -83,7 +83,7 @@ class TrialRun:
         self.log = TrialLog(self.folder.log(self.trial.trial_id))
         self.checkpoint = checkpoints.NOTHING
         if unit.work == "train":
-            self.checkpoint = checkpoints.newest(self.folder, self.trial.trial_id)
+            self.checkpoint = checkpoints.newest(self.folder, self.trial.trial_id, self.log.write)
         self.attempt = Attempt.open(
             self.folder,
             "trial",

@@ -82,6 +82,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(
         run(grid, tmp_path)
     resumed = load(session.folder.root).attempts.query("kind == 'trial' and epoch == 2")
     assert resumed["start_step"].tolist() == [3]
+    assert "the checkpoint of step 4 is damaged" in session.folder.log(trial_id).read_text()
     unharmed(grid, session.folder.root)
 
 
