@@ -74,7 +74,9 @@ def assert_accounted(began: float, root: Location, true: Path | None = None) -> 
     if true is None:
         assert isinstance(root, Path)
         true = root.parent / "true"
-    for (trial_id, pid), (least, most) in true_seconds(true).items():
+    measured = true_seconds(true)
+    assert {trial_id for trial_id, _ in measured} == set(attempts["trial_id"])
+    for (trial_id, pid), (least, most) in measured.items():
         here = attempts[(attempts["trial_id"] == trial_id) & (attempts["pid"] == pid)]
         losses = (here["outcome"] == "lost").sum()
         accounted = here["wall_seconds"].sum()
