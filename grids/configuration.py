@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
 from typing import Any, ClassVar, Self
 
 from grids.fields import FieldError, check_fields, declared_fields, instead, shown
@@ -57,6 +58,12 @@ class Configuration:
     def field_names(cls) -> tuple[str, ...]:
         return tuple(field.name for field in _fields(cls))
 
+    @classmethod
+    @functools.cache
+    def _defaults(cls) -> list[tuple[str, Any]]:
+        """Names, sorted, and defaults of the fields."""
+        return sorted(((f.name, f.default) for f in _fields(cls)), key=itemgetter(0))
+
     @cached_property
     def trial_id(self) -> str:
         """16 hexadecimal digits of the SHA-256 of the identity and the epoch.
@@ -64,13 +71,19 @@ class Configuration:
         The identity leaves out what equals its pinned default, so that a field added later with a
         neutral default moves no id.
         """
-        identity = {
-            field.name: _identity(value) if field.name in PARTS else value
-            for field in _fields(type(self))
-            if (value := getattr(self, field.name)) != field.default
-        }
-        text = canonical_json({"code_epoch": self.epoch, self.kind: identity})
+        differing = [
+            f'"{name}":{_identity(value)}'
+            for name, default in self._defaults()
+            if (value := getattr(self, name)) != default
+        ]
+        # The canonical JSON of both; put together from texts, as the trials of a grid share most.
+        text = f'{{"code_epoch":{self.epoch},"{self.kind}":{{{",".join(differing)}}}}}'
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def cell(self) -> tuple[object, ...]:
+        """What is equal for trials that are alike but for their seeds."""
+        return tuple(getattr(self, name) for name in self.field_names() if name != "seed")
 
     def to_dict(self) -> dict[str, Any]:
         """Every field, parts as dicts with their `name`: plain values for JSON."""
@@ -189,11 +202,14 @@ def _columns(kind: str, part: Part) -> dict[str, Any]:
     return {kind: part.name} | {f"{kind}.{name}": getattr(part, name) for name in parameters}
 
 
-@functools.lru_cache(MOST_KEPT)
-def _identity(part: Part) -> dict[str, Any]:
-    """The name and what differs from its pinned default."""
-    return {"name": part.name} | {
-        name: value
-        for name, field in declared_fields(type(part)).items()
-        if (value := getattr(part, name)) != field.default
+@functools.lru_cache(MOST_KEPT, typed=True)
+def _identity(value: Any) -> str:
+    """The canonical JSON of a plain value; of a part, of its name and what is not its default."""
+    if not isinstance(value, Part):
+        return canonical_json(value)
+    differing = {
+        name: given
+        for name, field in declared_fields(type(value)).items()
+        if (given := getattr(value, name)) != field.default
     }
+    return canonical_json({"name": value.name, **differing})

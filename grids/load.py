@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from grids.blocks import blocks_of, items, report_of, settings, source_of, study_name
-from grids.configuration import PARTS, canonical_json
+from grids.configuration import PARTS
 from grids.document import DocumentError, Mark, Node, one_line, parse
 from grids.expand import CHOICE, Point, matches, merged
 from grids.fields import FieldError, shown
@@ -159,8 +159,7 @@ def _check_metrics(
 
 def _have_seeds(trials: Sequence[Trial | Measurement]) -> bool:
     """Whether any two trials are alike but for their seeds."""
-    cells = {canonical_json({**trial.to_dict(), "seed": None}) for trial in trials}
-    return len(cells) < len(trials)
+    return len({trial.cell for trial in trials}) < len(trials)
 
 
 def kind_of(blocks: Mapping[str, Node]) -> Kind:

@@ -74,7 +74,8 @@ def _copy(
         if not measured:
             folder.write_record("curves", trial_id, curves.get(trial_id, []))
         if trial_id in scores:
-            folder.write_record("scores", f"adopted-{trial_id}", scores[trial_id])
+            name = f"adopted-{trial_id}-{folder.epoch:06d}"
+            folder.write_record("scores", name, scores[trial_id])
         row = {**row, "study": folder.name, "adopted_from": row.get("adopted_from") or other.name}
         name = trial_record_name(trial_id, row["status"], row["attempt_id"])
         folder.write_record("trials", name, [row])

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 import pandas as pd
 
 from grids.load import Grid
+from grids.measurement import Measurement
+from grids.trial import Trial
 from metrics import METRICS
 from orchestrator.work import (
     SCORE_KEY_COLUMNS,
@@ -172,7 +174,9 @@ def score_summary(grid: Grid, frames: Frames) -> pd.DataFrame:
     Columns: the parameters that tell trials apart (the seed left out, and what follows from the
     name of a part), `score`, `mean`, `sd` (ddof 1, NaN for one seed), `n`.
     """
-    rows = pd.DataFrame([{"trial_id": t.trial_id, **t.columns()} for t in grid.trials])
+    first: dict[object, Trial | Measurement] = {}  # of each cell; it stands for the others
+    cells = {t.trial_id: first.setdefault(t.cell, t).trial_id for t in grid.trials}
+    rows = pd.DataFrame([{"trial_id": t.trial_id, **t.columns()} for t in first.values()])
     steps = {trial.trial_id: trial.steps for trial in grid.trials}
     swept = swept_besides_seed(rows, most=MOST_COLUMNS)
     scores = frames.scores
@@ -182,7 +186,8 @@ def score_summary(grid: Grid, frames: Frames) -> pd.DataFrame:
         & (scores["size"] == grid.evaluate.final)
         & scores["score"].isin(own)
     ]
-    joined = final.merge(rows[["trial_id", *swept]], on="trial_id")
+    of_cells = final.assign(trial_id=final["trial_id"].map(cells))
+    joined = of_cells.merge(rows[["trial_id", *swept]], on="trial_id")
     if joined["representation"].nunique() > 1:
         swept = [*swept, "representation"]
     grouped = joined.groupby([*swept, "score"], dropna=False, sort=False)["value"]

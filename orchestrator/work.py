@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from grids.configuration import canonical_json
 from grids.data_folder import DataFolder
 from grids.load import Grid
 from grids.measurement import Measurement
@@ -152,11 +151,10 @@ def due_metrics(step: int, steps: int, evaluate: Evaluate) -> list[str]:
 
 def cells_of(grid: Grid) -> dict[str, tuple[str, ...]]:
     """By trial id, the trials that are alike but for their seeds: where a metric asks for them."""
-    cells: dict[str, list[str]] = {}
+    cells: dict[tuple[object, ...], list[str]] = {}
     if any(CELL in TAKEN[metric] for metric in grid.evaluate.metrics):
         for trial in grid.trials:
-            values = {**trial.to_dict(), "seed": None}
-            cells.setdefault(canonical_json(values), []).append(trial.trial_id)
+            cells.setdefault(trial.cell, []).append(trial.trial_id)
     members = [tuple(ids) for ids in cells.values() if len(ids) > 1]
     return {trial_id: ids for ids in members for trial_id in ids}
 

@@ -202,33 +202,16 @@ def identity(path: Location) -> Identity | None:
     if isinstance(path, ObjectPath):
         return path.identity()
     try:
-        return _identity(path.stat())
+        found = path.stat()
     except FileNotFoundError:
         return None
-
-
-def _identity(found: os.stat_result) -> Identity:
     return found.st_ino, found.st_mtime_ns, found.st_size
-
-
-def identities(folder: Location) -> dict[str, Identity]:
-    """Name and identity of each file in a folder that may be missing. One listing."""
-    if isinstance(folder, ObjectPath):
-        return {name: each for name, each in folder.children()[1].items() if name[0] != "."}
-    found = {}
-    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as files:
-        for file in files:
-            if file.name[0] != ".":
-                with contextlib.suppress(FileNotFoundError):
-                    found[file.name] = _identity(file.stat())
-    return found
 
 
 def names(folder: Location) -> list[str]:
     """Names of what is in a folder that may be missing. One listing."""
     if isinstance(folder, ObjectPath):
-        folders, files = folder.children()
-        return [name for name in (*folders, *files) if name[0] != "."]
+        return [name for name in folder.children() if name[0] != "."]
     try:
         return [name for name in os.listdir(folder) if name[0] != "."]
     except FileNotFoundError:

@@ -166,14 +166,12 @@ class ObjectPath:
         listed = self._whole(lambda: list(self._store.list(start, chunk_size=1000)))
         return [found["path"][len(start) :] for chunk in listed for found in chunk]
 
-    def children(self) -> tuple[list[str], dict[str, Identity]]:
-        """Names of folders, and of objects with their identities, directly below. One listing."""
+    def children(self) -> list[str]:
+        """Names of folders and of objects directly below. One listing."""
         start = f"{self.key}/" if self.key else ""
         found = self._whole(lambda: self._store.list_with_delimiter(start))
-        folders = [prefix.rpartition("/")[2] for prefix in found["common_prefixes"]]
-        return folders, {
-            each["path"].rpartition("/")[2]: _identity(each) for each in found["objects"]
-        }
+        objects = (each["path"] for each in found["objects"])
+        return [path.rpartition("/")[2] for path in (*found["common_prefixes"], *objects)]
 
     def delete_below(self) -> None:
         self.unlink_all([self / name for name in self.below()])

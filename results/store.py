@@ -171,7 +171,9 @@ class StudyFolder:
         """Write a record of rows.
 
         Names: trials `<trial_id>.<status>.<attempt_id>`, curves `<trial_id>`, scores
-        `<attempt_id>`. ValueError names a column that the table lacks or a value of the wrong type.
+        `<attempt_id>`, or `adopted-<trial_id>-<epoch>`. A record of trials or scores is written
+        once: who has read it does not look at it again. ValueError names a column that the table
+        lacks or a value of the wrong type.
         """
         self.write(self.record(table, name), records.encode(table, rows), durable=durable)
 

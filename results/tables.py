@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from operator import itemgetter
 from typing import NamedTuple
 
 import pandas as pd
@@ -54,7 +53,7 @@ class Tables:
         self._lenient = lenient
         self._held = {table: SCHEMAS[table].empty_table() for table in HELD}
         self._files: dict[str, Identity | None] = dict.fromkeys(SCHEMAS)
-        self._read: dict[str, dict[str, Identity]] = {"trials": {}, "scores": {}}
+        self._read: dict[str, set[str]] = {"trials": set(), "scores": set()}
         self._closed: set[str] = set()
         self._open: dict[str, list[records.Row]] = {}
         self._held_epoch: int | None = None
@@ -63,7 +62,7 @@ class Tables:
         self._in_curves: set[str] = set()
 
     def refresh(self) -> None:
-        """Read new or changed records and attempts, and tables that somebody else published.
+        """Read new records and attempts, and tables that somebody else published.
 
         Tables come second: what is compacted while this runs is then found in them. The very first
         time they come before, too: what they hold is then not read again from its records, which
@@ -159,26 +158,18 @@ class Tables:
 
     def _refresh_records(self, table: str) -> None:
         read = self._read[table]
-        listed = [(name, now) for name, now in self._listed(table) if read.get(name) != now]
-        held = _records_of(table, self._held[table]) if listed and not read else set()
-        found, seen = [], {}
-        for name, identity in listed:
-            if name in held:
-                seen[name] = identity
-                continue
+        new = set(self.folder.record_names(table)) - read
+        held = new & _records_of(table, self._held[table]) if new and not read else set()
+        found, seen = [], set()
+        for name in sorted(new - held):
             # Where it was compacted since the listing, it is in the table.
             with self._reading(), contextlib.suppress(FileNotFoundError):
                 rows = self.folder.read_record(table, name)
                 found.append((self.folder.record(table, name), rows))
-                seen[name] = identity
+                seen.add(name)
         if found:
-            self._merge(table, records.to_table(table, sorted(found, key=itemgetter(0))))
-        read |= seen
-
-    def _listed(self, table: str) -> list[tuple[str, Identity]]:
-        """Name, and time of change with size, of each record."""
-        listed = files.identities(self.folder.rows_dir(table)).items()
-        return [(name[:-5], identity) for name, identity in listed if name.endswith(".json")]
+            self._merge(table, records.to_table(table, found))
+        read |= held | seen
 
     def _refresh_attempts(self) -> None:
         closed, opened = list_attempts(self.folder)

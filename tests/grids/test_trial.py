@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import random
 from typing import Any
@@ -189,6 +190,29 @@ def test_the_order_of_keys_is_irrelevant(made: Trial, rng: random.Random) -> Non
 
     assert Trial.from_dict(shuffled(made.to_dict())).trial_id == made.trial_id
     assert canonical_json(shuffled(made.to_dict())) == canonical_json(made.to_dict())
+
+
+@given(any_trial())
+def test_the_id_is_the_digest_of_the_canonical_json_of_what_is_no_default(made: Trial) -> None:
+    def differing(given: Any) -> dict[str, Any]:
+        return {
+            field.name: {"name": value.name} | differing(value) if field.name in PARTS else value
+            for field in dataclasses.fields(given)
+            if (value := getattr(given, field.name)) != field.default
+        }
+
+    identity = {"code_epoch": CODE_EPOCH, "trial": differing(made)}
+    text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+    assert made.trial_id == hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@given(any_trial(), any_trial(), st.integers(0, 2**63 - 1))
+def test_a_cell_is_of_trials_that_are_alike_but_for_their_seeds(
+    made: Trial, other: Trial, seed: int
+) -> None:
+    assert dataclasses.replace(made, seed=seed).cell == made.cell
+    alike = dataclasses.replace(other, seed=made.seed) == made
+    assert (other.cell == made.cell) is alike
 
 
 @given(st.lists(any_trial(), min_size=2, max_size=10))

@@ -99,7 +99,6 @@ def test_objects_are_read_listed_and_deleted(place: ObjectPath) -> None:
     assert place.is_dir() and (place / "a").exists() and not (place / "below").exists()
     assert (place / "a").read_text() == "one"
     assert sorted(files.names(place)) == ["a", "below"]
-    assert list(files.identities(place)) == ["a"]
     assert files.names_below(place) == ["a", "below/b"]
     with files.reading(place / "below" / "b") as file:
         assert file.read() == b"two"

@@ -30,7 +30,8 @@ ALLOWED = re.compile(
         (
             r"study\.yaml|manifest\.json|(trials|curves|scores|attempts)\.parquet",
             rf"_rows/trials/{ID}\.(completed|diverged|failed)\.({ATTEMPT}|[0-9]{{6}}-failed)\.json",
-            rf"_rows/curves/{ID}\.json|_rows/scores/({ATTEMPT}|adopted-{ID})\.json|_rows/compacted\.json",
+            rf"_rows/curves/{ID}\.json|_rows/scores/({ATTEMPT}|adopted-{ID}-[0-9]{{6}})\.json",
+            r"_rows/compacted\.json",
             rf"attempts/(?P<closed>{ATTEMPT})\.close\.json",
             rf"attempts/(?P<open>{ATTEMPT})\.(open|beat)\.json",
             rf"lease/[0-9]{{6}}\.json|models/{ID}\.pt|distances/{ID}\.parquet|logs/{ID}\.txt",
