@@ -23,6 +23,7 @@ def adopt(folder: StudyFolder, grid: Grid, fingerprints: Mapping[Images, str]) -
     The trial's row says in `adopted_from` where it comes from. Its attempts stay in the ledger of
     the study that paid them, so that no hour is counted twice.
     """
+    assert folder.epoch is not None, "only the holder of the lease adopts"
     outcomes = folder.outcomes()
     wanted = {t.trial_id for t in grid.trials if outcomes.get(t.trial_id) not in FINAL}
     now = {t.trial_id: fingerprints.get(t.dataset) for t in grid.trials}

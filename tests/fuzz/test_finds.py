@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import json
 import os
@@ -195,7 +194,7 @@ def test_adopting_writes_below_its_study_alone(
     rows_with(study, "trials", name, attempt_id="/../../../../elsewhere/x")
     study.table("trials").unlink()
     grid = load_grid(study.study_yaml)
-    ours = dataclasses.replace(StudyFolder(study.out / "ours"), epoch=None)
+    ours = lease.acquire(StudyFolder(study.out / "ours")).folder
     assert adopt(ours, grid, {}) == []
     assert not list(ours.root.glob("_rows/trials/*"))
 
@@ -206,7 +205,7 @@ def test_adopting_copies_no_link(study: StudyFolder, elsewhere: Path) -> None:
     link = study.artifacts(first) / "notes.json"
     link.symlink_to(elsewhere / "precious.json")
     os.mkfifo(study.artifacts(first) / "pipe")
-    ours = StudyFolder(study.out / "ours")
+    ours = lease.acquire(StudyFolder(study.out / "ours")).folder
     assert adopt(ours, grid, {}) == [first]
     assert [path.name for path in ours.artifacts(first).iterdir()] == ["pictures.npz"]
 
