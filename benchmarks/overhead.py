@@ -125,7 +125,7 @@ def our_seconds(trials: int) -> float:
         started = time.perf_counter()
         folder = StudyFolder(Path(out) / grid.study)
         with study_session(
-            grid, folder, data=DataFolder(Path(out)), waiting=print, each=lambda session: None
+            grid, folder, data=DataFolder(Path(out)), say=print, each=lambda session: None
         ) as session:
             run_sweep(session, actor=NothingActor)
         seconds = time.perf_counter() - started

@@ -16,7 +16,8 @@ grid=$1 out=$2
 # Whoever reaches a node can reach Ray's ports: they ask for the token in your home.
 export RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0
 export RAY_SYMMETRIC_RUN_CLUSTER_WAIT_TIMEOUT=600
-[[ -s ~/.ray/auth_token ]] || ray get-auth-token --generate >/dev/null
+[[ -s ~/.ray/auth_token ]] || (umask 077 && ray get-auth-token --generate >/dev/null)
+export LATENTGRID_AGAIN="sbatch docker/slurm.sh $grid $out"
 
 # This script runs on the first node, which becomes the head: so the driver is a process of this
 # machine, and a signal reaches it alone. One to the whole step would end Ray, too, before trials

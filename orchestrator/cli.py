@@ -53,7 +53,7 @@ Out = Annotated[
         metavar="DIR",
     ),
 ]
-DASHBOARD_URL = re.compile(r"https?://[^/\s]\S*")
+DASHBOARD_URL = re.compile(r"https?://[^/\s@]+(/[^\s@]*)?")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
@@ -132,6 +132,7 @@ def run(
     ] = False,
 ) -> None:
     """Run what is missing of a study. Run it again to go on after any interruption."""
+    from orchestrator import machine
     from orchestrator.run import run_study
 
     if local and address:
@@ -145,7 +146,7 @@ def run(
         data_folder(data_dir),
         address=address,
         local=local,
-        command=shlex.join(command),
+        command=os.environ.get(machine.AGAIN_VARIABLE) or shlex.join(command),
     )
     sys.exit(ended)
 
@@ -184,7 +185,8 @@ def submit(
 
     grid = _grid(grid_file)
     if not DASHBOARD_URL.fullmatch(address):  # Ray would import what stands before another `://`
-        raise InputError(f"--address {address!r}: no URL of a dashboard; valid: http://HEAD:8265")
+        shown = f" {address!r}" if "@" not in address else ""  # a password may stand before it
+        raise InputError(f"--address{shown}: no URL of a dashboard; valid: http://HEAD:8265")
     for option, path in (("--out", out), ("--data-dir", data_dir)):
         if path is not None and not os.path.isabs(path) and not (path is out and is_url(path)):
             raise InputError(
@@ -202,14 +204,14 @@ def submit(
     again = rays_own("logs -f", job, address, token)
     _say(f"submitted {job}; Ctrl-C detaches, and `{again}` follows again")
     try:
-        succeeded = asyncio.run(follow(client, job))
+        code = asyncio.run(follow(client, job))
     except KeyboardInterrupt:
         _say(f"detached; {job} goes on")
         sys.exit(Exit.DONE)
     except Exception as error:  # whatever the client's web library raises
         _say(f"lost the connection ({first_line(error)}); the job may go on: {job}")
         sys.exit(Exit.FAILED)
-    sys.exit(Exit.DONE if succeeded else Exit.FAILED)
+    sys.exit(code)
 
 
 @app.command(epilog="Example: latentgrid status runs/quickstart --watch")

@@ -13,6 +13,7 @@ import ray
 from ray.job_config import JobConfig
 from rich.console import Console
 
+from orchestrator import token_source
 from orchestrator.errors import InputError, first_line
 
 CONNECT_SECONDS = 10.0
@@ -46,7 +47,10 @@ def connected(
         RuntimeError,
         ray.exceptions.AuthenticationError,
     ) as error:
-        raise InputError(f"--address {address}: {first_line(error)}") from None
+        # Ray does not say that it was refused for its token.
+        tokens = f"; where it asks for a token: RAY_AUTH_MODE=token, and {token_source.PLACES}"
+        more = "" if address == "local" else tokens
+        raise InputError(f"--address {address}: {first_line(error)}{more}") from None
     try:
         if context.dashboard_url:
             asks = os.environ.get("RAY_AUTH_MODE") == "token"
@@ -59,6 +63,8 @@ def connected(
 
 def _check_answers(address: str) -> None:
     """Ray itself would try an address where nothing is for many minutes."""
+    if address.startswith(("http://", "https://")):
+        raise InputError(f"--address {address}: for Ray's dashboard; valid: HEAD:6379, auto, local")
     host, colon, port = address.rpartition(":")
     if not colon or not port.isdigit() or "/" in host:
         return  # "local", "auto", or a scheme that Ray knows how to refuse

@@ -8,6 +8,8 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from orchestrator.token_source import prepare_token
+
 Row = dict[str, Any]
 
 TASK_BYTES = 600 * 2**20
@@ -23,9 +25,7 @@ def on_cluster(
         yield None
         return
     address = address or os.environ.get("RAY_ADDRESS") or "local"
-    if address == "local":
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
-
+    prepare_token(address)
     from orchestrator.cluster import connected
     from orchestrator.terminal import Terminal
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 # A job on a cluster has our files but not their git history: it is told.
 COMMIT_VARIABLE = "LATENTGRID_COMMIT"
+# And what goes on with it, as its own command line is of no use to whoever reads its log.
+AGAIN_VARIABLE = "LATENTGRID_AGAIN"
 PACKAGES = (
     "latentgrid",
     "torch",

@@ -19,6 +19,7 @@ from orchestrator.show import progress_line, results_view, status_view
 from orchestrator.signals import Signals
 from orchestrator.status import read_status, status_of, with_fractions
 from orchestrator.terminal import Terminal
+from orchestrator.token_source import prepare_token
 from orchestrator.tries import last_line
 from results import files
 from results.files import Location
@@ -78,10 +79,7 @@ def _run_on_ray(
     address: str | None,
 ) -> Session:
     address = address or os.environ.get("RAY_ADDRESS") or "local"
-    if address == "local":
-        # As Ray 2.60 does by itself; said here so that no version changes it. Ray reads it when it
-        # is imported.
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
+    prepare_token(address)
     from orchestrator import sweep
     from orchestrator.cluster import connected
     from orchestrator.workers import await_workers
@@ -108,7 +106,7 @@ def _run(
     if warning := slow_bf16(trial for trial, resources in on_cpus if not resources.gpus):
         console.print(f"warning: {warning}", soft_wrap=True)
     with _progress(console) as each:
-        with study_session(grid, folder, data=data, waiting=console.print, each=each) as session:
+        with study_session(grid, folder, data=data, say=console.print, each=each) as session:
             signals.attach(session)
             execute(session)
     return session

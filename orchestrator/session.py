@@ -250,14 +250,14 @@ def study_session(
     folder: StudyFolder,
     *,
     data: DataFolder,
-    waiting: Callable[[str], None],
+    say: Callable[[str], None],
     each: Callable[[Session], None],
 ) -> Iterator[Session]:
     """Takes the lease, adopts what other studies finished, keeps the tables fresh, cleans up.
 
     Raises LeaseHeld where another driver runs the study.
     """
-    lease = leases.acquire(folder, waiting=waiting)
+    lease = leases.acquire(folder, waiting=say)
     done = threading.Event()
     with leases.Beating(lease) as beating:
         session = Session(grid, lease, data)
@@ -265,7 +265,8 @@ def study_session(
         found = data_check.fingerprints((trial.dataset for trial in grid.trials), data)
         manifest.write(session.folder, grid, data_check.as_json(found), session.code_version)
         session.clear_leftovers()
-        adopt.adopt(session.folder, grid, found)
+        if adopted := adopt.adopt(session.folder, grid, found):
+            say(f"adopted: {len(adopted):,} trials that another study in {folder.out} has finished")
         session.publish()
         session.check_budget()
         keeper = threading.Thread(

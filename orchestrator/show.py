@@ -62,8 +62,9 @@ def facts(lines: dict[str, str]) -> Table:
 def progress_line(status: Status) -> str:
     """One line of at most 80 columns in common cases, for logs and the live view."""
     diverged = f", {status.diverged} diverged" if status.diverged else ""
-    if status.done + status.failed == status.trials and not status.at_work:
-        unscored = status.scores < status.scores_wanted
+    unscored = status.scores < status.scores_wanted
+    ended = status.done + status.failed == status.trials and not status.at_work
+    if ended and (status.failed or not unscored):  # codes may wait for the pool of scoring tasks
         scores = f", {status.scores:,} of {status.scores_wanted:,} final scores" if unscored else ""
         return (
             f"finished: {status.completed} of {status.trials} trials completed, "

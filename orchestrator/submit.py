@@ -12,6 +12,7 @@ from ray.job_submission import JobSubmissionClient
 
 from grids.load import Grid
 from orchestrator import machine, token_source
+from orchestrator.errors import Exit
 from results.scratch import scratch
 
 PACKAGES = ("grids", "metrics", "orchestrator", "results", "trainers")
@@ -56,6 +57,7 @@ def submit(
                 "working_dir": str(working_dir),
                 "env_vars": {
                     machine.COMMIT_VARIABLE: commit,
+                    machine.AGAIN_VARIABLE: "latentgrid submit, as before",
                     # Long enough for trainers to write checkpoints when the job is stopped.
                     "RAY_JOB_STOP_WAIT_TIME_S": "30",
                 },
@@ -95,8 +97,9 @@ def _stage(folder: Path, grid: Grid) -> None:
     (folder / "submission.txt").write_text(secrets.token_hex(16))
 
 
-async def follow(client: JobSubmissionClient, job: str) -> bool:
-    """Prints the job's log until it ends; True if it succeeded."""
+async def follow(client: JobSubmissionClient, job: str) -> int:
+    """Prints the job's log until it ends; its exit code, 1 where a signal ended it."""
     async for text in client.tail_job_logs(job):
         print(text, end="", flush=True)
-    return client.get_job_status(job).value == "SUCCEEDED"
+    code = client.get_job_info(job).driver_exit_code
+    return Exit.FAILED if code is None or code < 0 else code

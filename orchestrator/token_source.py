@@ -1,20 +1,42 @@
-"""Where Ray's token lies on this machine. Its value is Ray's to read: it is never read here."""
+"""Where Ray's token lies on this machine. Its value is Ray's to send: here it is only checked.
+
+Before Ray is imported, as it reads RAY_AUTH_MODE then.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+import secrets
 from pathlib import Path
 
 from orchestrator.errors import InputError
+from results.files import temporary_beside
 
 PLACES = "RAY_AUTH_TOKEN, or a file: RAY_AUTH_TOKEN_PATH, ~/.ray/auth_token"
+
+
+def prepare_token(address: str) -> None:
+    """A cluster of our own ("local") asks for a token, which is made where there is none.
+
+    Another one asks for one or does not: RAY_AUTH_MODE says which. Raises InputError as
+    `offer_token` does.
+    """
+    if address == "local":
+        # As Ray 2.60 does by itself; said here so that no version changes it.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+    if os.environ.get("RAY_AUTH_MODE") == "token":
+        if address == "local" and _token_source() is None:
+            _make(_usual())
+        offer_token()
 
 
 def offer_token() -> str | None:
     """Has Ray send the token that it would find, and says where that is; None if there is none.
 
-    Before Ray is imported, as it reads RAY_AUTH_MODE then. Raises InputError where Ray would abort
-    the process: RAY_AUTH_TOKEN_PATH without a token, and RAY_AUTH_MODE=token without any.
+    Raises InputError where Ray would abort the process, or print the token: RAY_AUTH_TOKEN_PATH
+    without one, RAY_AUTH_MODE=token without any, and one that no header can hold.
     """
     source = _token_source()
     mode = os.environ.setdefault("RAY_AUTH_MODE", "token" if source else "disabled")
@@ -27,15 +49,40 @@ def offer_token() -> str | None:
 
 def _token_source() -> str | None:
     """The first of the places that Ray looks at, in its order."""
-    if os.environ.get("RAY_AUTH_TOKEN"):
+    if value := os.environ.get("RAY_AUTH_TOKEN"):
+        _check("RAY_AUTH_TOKEN", value.encode())
         return "RAY_AUTH_TOKEN"
     if path := os.environ.get("RAY_AUTH_TOKEN_PATH"):
-        if not _holds_something(Path(path)):
+        if not _holds_one(Path(path)):
             raise InputError(f"RAY_AUTH_TOKEN_PATH: {path}: no token is there; valid: {PLACES}")
         return path
-    usual = Path.home() / ".ray" / "auth_token"
-    return str(usual) if _holds_something(usual) else None
+    return str(_usual()) if _holds_one(_usual()) else None
 
 
-def _holds_something(path: Path) -> bool:
-    return path.is_file() and os.access(path, os.R_OK) and path.stat().st_size > 0
+def _usual() -> Path:
+    return Path.home() / ".ray" / "auth_token"
+
+
+def _holds_one(path: Path) -> bool:
+    if not (path.is_file() and os.access(path, os.R_OK) and path.stat().st_size > 0):
+        return False
+    _check(str(path), path.read_bytes())
+    return True
+
+
+def _check(where: str, token: bytes) -> None:
+    if not re.fullmatch(rb"[!-~]+", token.strip()):
+        raise InputError(
+            f"{where}: no token is there, but something with a blank, a line break or a character "
+            "beyond ASCII inside; valid: one word"
+        )
+
+
+def _make(path: Path) -> None:
+    """For its owner alone: Ray's own is for all who may enter the folder."""
+    with temporary_beside(path) as temporary:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+        with contextlib.suppress(FileExistsError):
+            os.link(temporary, path)

@@ -37,7 +37,7 @@ def run_study(
         grid,
         StudyFolder(out / grid.study),
         data=DataFolder(Path(str(out)) / "data"),
-        waiting=lambda line: None,
+        say=lambda line: None,
         each=each,
     ) as session:
         execute(session)

@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from grids.load import Grid, load_grid
-from orchestrator.show import in_words, scores_table
-from orchestrator.status import score_summary, status_of, with_fractions
+from orchestrator.show import in_words, progress_line, scores_table
+from orchestrator.status import Status, score_summary, status_of, with_fractions
 from results.analysis.swept import swept_parameters
 from results.schema import SCHEMAS
 from results.tables import Frames
@@ -150,3 +150,37 @@ def test_the_time_left_counts_what_trials_take_beside_training(tmp_path: Path) -
     found = status_of(grid, with_fractions(frames), {})
     # 33 of 45 steps at half a step a second; 100 seconds beside them for each of four trials.
     assert found.eta_hours == pytest.approx((33 / 0.5 + 4 * 100) / 3600)
+
+
+@pytest.mark.parametrize(
+    ("failed", "scores", "at_work", "begins"),
+    [
+        (0, 4, False, "finished: 2 of 2 trials completed, 0 failed; "),
+        (0, 3, False, "trained 2/2, 0 failed | final scores 3 of 4 | "),  # codes wait to be scored
+        (0, 3, True, "trained 2/2, 0 failed | final scores 3 of 4 | "),
+        (1, 2, False, "finished: 1 of 2 trials completed, 1 failed, 2 of 4 final scores; "),
+    ],
+)
+def test_a_study_is_finished_when_its_scores_are(
+    failed: int, scores: int, at_work: bool, begins: str
+) -> None:
+    status = Status(
+        study="s",
+        trials=2,
+        completed=2 - failed,
+        diverged=0,
+        failed=failed,
+        running=[],
+        at_work=at_work,
+        steps=18,
+        steps_done=18,
+        steps_per_second=0.0,
+        eta_hours=None,
+        scores=scores,
+        scores_wanted=4,
+        cpu_hours=0.01,
+        wasted_cpu_hours=0.0,
+        gpu_hours=0.0,
+        wasted_gpu_hours=0.0,
+    )
+    assert progress_line(status).startswith(begins)

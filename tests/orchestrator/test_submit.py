@@ -15,6 +15,7 @@ from ray.job_submission import JobStatus, JobSubmissionClient
 
 from grids.load import load_grid
 from orchestrator import submit as submission
+from orchestrator.errors import Exit
 from orchestrator.submit import JobRunning, follow, submission_id, submit
 from results import load
 from tests.orchestrator.waiting import wait_for
@@ -43,7 +44,7 @@ def test_a_submitted_study_runs_from_the_carried_files_and_is_refused_while_it_r
         JobRunning, match=f"{job}; stop it with: ray job stop {job} --address http://"
     ):
         submit(grid, dashboard, str(tmp_path / "out"))
-    assert asyncio.run(follow(client, job))
+    assert asyncio.run(follow(client, job)) == Exit.DONE
     assert "tables:" in capsys.readouterr().out
     details = client.get_job_info(job)
     assert details.metadata is not None and details.metadata["study"] == "submitted"
@@ -117,6 +118,18 @@ def test_ray_job_stop_is_a_clean_stop_with_checkpoints(
     attempts = load(root).attempts
     assert set(attempts["outcome"]) == {"interrupted"}
     assert len(list(root.glob("checkpoints/*/*.pt"))) == len(attempts) > 0
+    assert "interrupted; to go on: latentgrid submit, as before" in client.get_job_logs(job)
+
+
+def test_what_is_wrong_on_the_cluster_alone_is_wrong_input_of_submit(
+    tiny_grid: Any, tmp_path: Path, dashboard: str
+) -> None:
+    tiny_grid("nowhere")
+    command = [sys.executable, "-m", "orchestrator", "submit", str(tmp_path / "nowhere.yaml")]
+    command += ["--address", dashboard, "--out", "/proc/nowhere"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == Exit.WRONG_INPUT, done.stderr
+    assert "--out /proc/nowhere: cannot be written" in done.stdout
 
 
 def test_ctrl_c_detaches_from_a_submitted_study_which_goes_on(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from orchestrator.errors import InputError
-from orchestrator.token_source import offer_token
+from orchestrator.token_source import offer_token, prepare_token
 from results import load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,13 +34,14 @@ head = Cluster(
         "temp_dir": sys.argv[1],
     },
 ).head_node
-print(f"http://{head.webui_url}", flush=True)
+print(f"http://{head.webui_url} {head.address}", flush=True)
 sys.stdin.read()
 """
 
 
 class Head(NamedTuple):
-    address: str
+    address: str  # of its dashboard
+    gcs_address: str
     temporary: Path
 
 
@@ -47,6 +49,15 @@ def surroundings(home: Path, **more: str) -> dict[str, str]:
     """An environment without a word about tokens, and with a home that has none."""
     mine = {name: value for name, value in os.environ.items() if "AUTH" not in name}
     return {**mine, "HOME": str(home), "PYTHONPATH": str(ROOT), **more}
+
+
+@pytest.fixture(autouse=True)
+def no_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process; what a test sets is taken back."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +76,7 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
         )
         assert process.stdin is not None and process.stdout is not None
         with process:
-            yield Head(process.stdout.readline().strip(), Path(temporary))
+            yield Head(*process.stdout.readline().split(), Path(temporary))
             process.kill()  # Ray's own reaper ends the rest
 
 
@@ -151,6 +162,36 @@ def test_with_the_token_the_study_runs_and_nothing_that_is_left_has_the_token(
     assert [path for path in Path("/proc").glob("[0-9]*/cmdline") if secret in command(path)] == []
 
 
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}, 0),
+        ({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "open-barley-77aa"}, 2),
+        ({"RAY_AUTH_TOKEN": TOKEN}, 2),
+    ],
+    ids=["right", "wrong", "without the mode"],
+)
+def test_a_run_on_a_cluster_that_asks_for_a_token_says_what_it_takes(
+    more: dict[str, str], code: int, head: Head, tiny_grid: Any, tmp_path: Path
+) -> None:
+    tiny_grid()
+    line = [sys.executable, "-m", "orchestrator", "run", "tiny.yaml", "--out", "out"]
+    done = subprocess.run(
+        [*line, "--address", head.gcs_address],
+        cwd=tmp_path,
+        env=surroundings(tmp_path, **more),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == code, done.stderr
+    if code:
+        last = done.stderr.splitlines()[-1]
+        assert "asks for a token: RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN, or a file" in last
+    assert TOKEN not in done.stdout + done.stderr
+
+
 def command(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -171,9 +212,8 @@ def test_a_token_path_without_a_token_is_refused_before_anything_is_asked(
 
 
 def test_token_mode_without_a_token_is_refused_and_disabled_sends_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     with pytest.raises(InputError, match="RAY_AUTH_MODE=token, and no token is here; valid: RAY"):
         offer_token()
@@ -182,3 +222,39 @@ def test_token_mode_without_a_token_is_refused_and_disabled_sends_none(
     assert offer_token() is None
     monkeypatch.delenv("RAY_AUTH_MODE")
     assert offer_token() == "RAY_AUTH_TOKEN" and os.environ["RAY_AUTH_MODE"] == "token"
+
+
+@pytest.mark.parametrize("inside", ["\n", " ", "\r\n", "é", "\0"])
+@pytest.mark.parametrize("place", ["RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"])
+def test_a_token_that_no_header_can_hold_is_refused_and_not_shown(
+    place: str, inside: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = f"{TOKEN}{inside}x"
+    file = tmp_path / "token"
+    file.write_text(token)
+    if place == "RAY_AUTH_TOKEN" and inside == "\0":
+        return  # which no variable can hold
+    monkeypatch.setenv(place, token if place == "RAY_AUTH_TOKEN" else str(file))
+    for look in (offer_token, lambda: prepare_token("local")):
+        with pytest.raises(InputError, match="one word") as refusal:
+            look()
+        assert TOKEN not in str(refusal.value)
+
+
+def test_blanks_around_a_token_are_left_to_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_AUTH_TOKEN", f" {TOKEN}\n")
+    assert offer_token() == "RAY_AUTH_TOKEN"
+
+
+def test_a_cluster_of_our_own_has_a_token_which_its_owner_alone_can_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare_token("127.0.0.1:6379")
+    assert "RAY_AUTH_MODE" not in os.environ and not list(tmp_path.iterdir())
+    prepare_token("local")
+    file = tmp_path / ".ray" / "auth_token"
+    made = file.read_text()
+    assert len(made) == 64 and stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert [path.name for path in file.parent.iterdir()] == ["auth_token"]
+    prepare_token("local")
+    assert file.read_text() == made and os.environ["RAY_AUTH_MODE"] == "token"
