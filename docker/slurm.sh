@@ -17,7 +17,7 @@ grid=$1 out=$2
 export RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0
 export RAY_SYMMETRIC_RUN_CLUSTER_WAIT_TIMEOUT=600
 [[ -s ~/.ray/auth_token ]] || (umask 077 && ray get-auth-token --generate >/dev/null)
-export LATENTGRID_AGAIN="sbatch docker/slurm.sh $grid $out"
+export LATENTGRID_AGAIN="the same sbatch, unless the job goes back to the queue by itself"
 
 # This script runs on the first node, which becomes the head: so the driver is a process of this
 # machine, and a signal reaches it alone. One to the whole step would end Ray, too, before trials

@@ -53,7 +53,7 @@ Out = Annotated[
         metavar="DIR",
     ),
 ]
-DASHBOARD_URL = re.compile(r"https?://[^/\s@]+(/[^\s@]*)?")
+DASHBOARD_URL = re.compile(r"https?://[^/\s]\S*")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
@@ -185,8 +185,7 @@ def submit(
 
     grid = _grid(grid_file)
     if not DASHBOARD_URL.fullmatch(address):  # Ray would import what stands before another `://`
-        shown = f" {address!r}" if "@" not in address else ""  # a password may stand before it
-        raise InputError(f"--address{shown}: no URL of a dashboard; valid: http://HEAD:8265")
+        raise InputError(f"--address {address!r}: no URL of a dashboard; valid: http://HEAD:8265")
     for option, path in (("--out", out), ("--data-dir", data_dir)):
         if path is not None and not os.path.isabs(path) and not (path is out and is_url(path)):
             raise InputError(

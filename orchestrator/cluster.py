@@ -47,9 +47,9 @@ def connected(
         RuntimeError,
         ray.exceptions.AuthenticationError,
     ) as error:
-        # Ray does not say that it was refused for its token.
-        tokens = f"; where it asks for a token: RAY_AUTH_MODE=token, and {token_source.PLACES}"
-        more = "" if address == "local" else tokens
+        more = ""
+        if isinstance(error, ConnectionError):  # Ray does not say that its token was refused
+            more = f"; where it asks for a token: RAY_AUTH_MODE=token, and {token_source.PLACES}"
         raise InputError(f"--address {address}: {first_line(error)}{more}") from None
     try:
         if context.dashboard_url:
@@ -64,7 +64,9 @@ def connected(
 def _check_answers(address: str) -> None:
     """Ray itself would try an address where nothing is for many minutes."""
     if address.startswith(("http://", "https://")):
-        raise InputError(f"--address {address}: for Ray's dashboard; valid: HEAD:6379, auto, local")
+        raise InputError(
+            "--address (or RAY_ADDRESS) is that of Ray's dashboard; valid: HEAD:6379, auto, local"
+        )
     host, colon, port = address.rpartition(":")
     if not colon or not port.isdigit() or "/" in host:
         return  # "local", "auto", or a scheme that Ray knows how to refuse

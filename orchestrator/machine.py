@@ -12,7 +12,7 @@ from pathlib import Path
 
 # A job on a cluster has our files but not their git history: it is told.
 COMMIT_VARIABLE = "LATENTGRID_COMMIT"
-# And what goes on with it, as its own command line is of no use to whoever reads its log.
+# What whoever reads a job's log runs to go on: its own command line is of no use to them.
 AGAIN_VARIABLE = "LATENTGRID_AGAIN"
 PACKAGES = (
     "latentgrid",

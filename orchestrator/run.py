@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -106,7 +107,8 @@ def _run(
     if warning := slow_bf16(trial for trial, resources in on_cpus if not resources.gpus):
         console.print(f"warning: {warning}", soft_wrap=True)
     with _progress(console) as each:
-        with study_session(grid, folder, data=data, say=console.print, each=each) as session:
+        say = functools.partial(console.print, soft_wrap=True)
+        with study_session(grid, folder, data=data, say=say, each=each) as session:
             signals.attach(session)
             execute(session)
     return session

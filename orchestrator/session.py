@@ -266,7 +266,7 @@ def study_session(
         manifest.write(session.folder, grid, data_check.as_json(found), session.code_version)
         session.clear_leftovers()
         if adopted := adopt.adopt(session.folder, grid, found):
-            say(f"adopted: {len(adopted):,} trials that another study in {folder.out} has finished")
+            say(f"adopted from other studies in {folder.out}: {len(adopted):,} of the trials")
         session.publish()
         session.check_budget()
         keeper = threading.Thread(

@@ -64,7 +64,7 @@ def progress_line(status: Status) -> str:
     diverged = f", {status.diverged} diverged" if status.diverged else ""
     unscored = status.scores < status.scores_wanted
     ended = status.done + status.failed == status.trials and not status.at_work
-    if ended and (status.failed or not unscored):  # codes may wait for the pool of scoring tasks
+    if ended and (status.failed or not unscored):  # else codes wait to be scored
         scores = f", {status.scores:,} of {status.scores_wanted:,} final scores" if unscored else ""
         return (
             f"finished: {status.completed} of {status.trials} trials completed, "

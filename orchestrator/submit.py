@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from ray.exceptions import AuthenticationError
-from ray.job_submission import JobSubmissionClient
+from ray.job_submission import JobStatus, JobSubmissionClient
 
 from grids.load import Grid
 from orchestrator import machine, token_source
@@ -57,7 +57,7 @@ def submit(
                 "working_dir": str(working_dir),
                 "env_vars": {
                     machine.COMMIT_VARIABLE: commit,
-                    machine.AGAIN_VARIABLE: "latentgrid submit, as before",
+                    machine.AGAIN_VARIABLE: "the same submit as before",
                     # Long enough for trainers to write checkpoints when the job is stopped.
                     "RAY_JOB_STOP_WAIT_TIME_S": "30",
                 },
@@ -98,8 +98,11 @@ def _stage(folder: Path, grid: Grid) -> None:
 
 
 async def follow(client: JobSubmissionClient, job: str) -> int:
-    """Prints the job's log until it ends; its exit code, 1 where a signal ended it."""
+    """Prints the job's log until it ends; its exit code, 1 where it was killed."""
     async for text in client.tail_job_logs(job):
         print(text, end="", flush=True)
-    code = client.get_job_info(job).driver_exit_code
+    ended = client.get_job_info(job)
+    if ended.status == JobStatus.STOPPED:  # Ray keeps no code then
+        return Exit.INTERRUPTED
+    code = ended.driver_exit_code
     return Exit.FAILED if code is None or code < 0 else code

@@ -14,6 +14,7 @@ from grids.columns import COLUMN_TYPES, column_types
 from grids.configuration import PARTS, canonical_json
 from grids.datasets import DATASETS
 from grids.fields import FieldError
+from grids.measurement import Measurement
 from grids.parts import (
     DIPVAEI,
     ICA,
@@ -201,9 +202,11 @@ def test_the_id_is_the_digest_of_the_canonical_json_of_what_is_no_default(made: 
             if (value := getattr(given, field.name)) != field.default
         }
 
-    identity = {"code_epoch": CODE_EPOCH, "trial": differing(made)}
-    text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
-    assert made.trial_id == hashlib.sha256(text.encode()).hexdigest()[:16]
+    measured = Measurement(dataset=XYSquares(spacing=made.seed % 8 + 1), pairs=made.steps)
+    for each in (made, measured):
+        identity = {"code_epoch": each.epoch, each.kind: differing(each)}
+        text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+        assert each.trial_id == hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @given(any_trial(), any_trial(), st.integers(0, 2**63 - 1))

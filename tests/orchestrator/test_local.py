@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import functools
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,31 @@ def test_a_trial_finished_in_another_study_is_adopted_with_its_scores_and_no_att
         columns
     ).to_dict("list")
     assert len(second.curves) == 3 * 6
+
+
+def test_what_an_adoption_that_was_cut_short_had_written_is_written_beside_it_again(
+    tiny_grid: Any, tmp_path: Path, run: Any, latentgrid: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(tiny_grid("first"), tmp_path)
+    grid = tiny_grid("second")
+    write = StudyFolder.write_record
+
+    def full_disk_at_a_row(self: StudyFolder, table: str, *record: Any) -> None:
+        if table == "trials":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(self, table, *record)
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+        patch.setattr(StudyFolder, "write_record", full_disk_at_a_row)
+        run(grid, tmp_path)
+    place = ["--out", tmp_path, "--data-dir", tmp_path / "data"]
+    ended = latentgrid("run", tmp_path / "second.yaml", "--local", *place)
+    assert f"adopted from other studies in {tmp_path}: 2 of the trials" in ended.stderr
+    ids = [trial.trial_id for trial in grid.trials]
+    names = StudyFolder(tmp_path / "second").record_names("scores")
+    again = {f"adopted-{trial_id}-000002" for trial_id in ids}
+    assert again < set(names) and names.count(f"adopted-{min(ids)}-000001") == 1
+    assert len(load(tmp_path / "second").scores) == len(load(tmp_path / "first").scores)
 
 
 def test_scores_that_came_with_an_adopted_trial_and_were_not_asked_for_do_not_count(

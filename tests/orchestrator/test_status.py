@@ -161,7 +161,7 @@ def test_the_time_left_counts_what_trials_take_beside_training(tmp_path: Path) -
         (1, 2, False, "finished: 1 of 2 trials completed, 1 failed, 2 of 4 final scores; "),
     ],
 )
-def test_a_study_is_finished_when_its_scores_are(
+def test_a_study_that_waits_for_scores_alone_is_not_said_to_be_finished(
     failed: int, scores: int, at_work: bool, begins: str
 ) -> None:
     status = Status(

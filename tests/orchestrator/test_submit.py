@@ -108,7 +108,7 @@ def test_an_address_where_nothing_answers_is_one_clear_line(tiny_grid: Any, tmp_
 
 
 def test_ray_job_stop_is_a_clean_stop_with_checkpoints(
-    tiny_grid: Any, tmp_path: Path, dashboard: str
+    tiny_grid: Any, tmp_path: Path, dashboard: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     client, job = submit(tiny_grid("stopped", steps=20_000), dashboard, str(tmp_path / "out"))
     root = tmp_path / "out" / "stopped"
@@ -118,7 +118,8 @@ def test_ray_job_stop_is_a_clean_stop_with_checkpoints(
     attempts = load(root).attempts
     assert set(attempts["outcome"]) == {"interrupted"}
     assert len(list(root.glob("checkpoints/*/*.pt"))) == len(attempts) > 0
-    assert "interrupted; to go on: latentgrid submit, as before" in client.get_job_logs(job)
+    assert asyncio.run(follow(client, job)) == Exit.INTERRUPTED
+    assert "interrupted; to go on: the same submit as before" in capsys.readouterr().out
 
 
 def test_what_is_wrong_on_the_cluster_alone_is_wrong_input_of_submit(

@@ -199,7 +199,7 @@ def command(path: Path) -> bytes:
         return b""
 
 
-@pytest.mark.parametrize("holds", [None, ""], ids=["absent", "empty"])
+@pytest.mark.parametrize("holds", [None, "", "\nsecond"], ids=["absent", "empty", "first line"])
 def test_a_token_path_without_a_token_is_refused_before_anything_is_asked(
     holds: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,21 +224,40 @@ def test_token_mode_without_a_token_is_refused_and_disabled_sends_none(
     assert offer_token() == "RAY_AUTH_TOKEN" and os.environ["RAY_AUTH_MODE"] == "token"
 
 
-@pytest.mark.parametrize("inside", ["\n", " ", "\r\n", "é", "\0"])
-@pytest.mark.parametrize("place", ["RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"])
+@pytest.mark.parametrize("inside", ["\n", " ", "\r\n", "é", "\udcff"])
 def test_a_token_that_no_header_can_hold_is_refused_and_not_shown(
-    place: str, inside: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    inside: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    token = f"{TOKEN}{inside}x"
-    file = tmp_path / "token"
-    file.write_text(token)
-    if place == "RAY_AUTH_TOKEN" and inside == "\0":
-        return  # which no variable can hold
-    monkeypatch.setenv(place, token if place == "RAY_AUTH_TOKEN" else str(file))
-    for look in (offer_token, lambda: prepare_token("local")):
+    def refused(look: Callable[[], object]) -> None:
         with pytest.raises(InputError, match="one word") as refusal:
             look()
         assert TOKEN not in str(refusal.value)
+
+    monkeypatch.setenv("RAY_AUTH_TOKEN", f"{TOKEN}{inside}x")
+    for look in (offer_token, lambda: prepare_token("local"), lambda: prepare_token("auto")):
+        monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+        refused(look)
+    monkeypatch.delenv("RAY_AUTH_TOKEN")
+    file = tmp_path / "token"
+    file.write_bytes(os.fsencode(f"{TOKEN}{inside}x"))
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(file))
+    if "\n" in inside:
+        assert offer_token() == str(file)  # Ray takes the first line
+    else:
+        refused(offer_token)
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    assert offer_token() is None
+
+
+@pytest.mark.parametrize("empty", ["", " \n", "\nsecond\n"])
+def test_a_file_whose_first_line_is_empty_holds_no_token(empty: str, tmp_path: Path) -> None:
+    file = tmp_path / ".ray" / "auth_token"
+    file.parent.mkdir()
+    file.write_text(empty)
+    assert offer_token() is None
+    del os.environ["RAY_AUTH_MODE"]
+    prepare_token("local")
+    assert len(file.read_text()) == 64
 
 
 def test_blanks_around_a_token_are_left_to_ray(monkeypatch: pytest.MonkeyPatch) -> None:
