@@ -82,8 +82,8 @@ def _holds_one(path: Path) -> bool:
 def _check(where: str, token: bytes) -> None:
     if not re.fullmatch(rb"[!-~]+", token):
         raise InputError(
-            f"{where}: no token is there, but something with a blank, a line break or a character "
-            "beyond ASCII inside; valid: one word"
+            f"{where}: a token with a blank, a line break or a character beyond ASCII inside; "
+            "valid: one word"
         )
 
 
